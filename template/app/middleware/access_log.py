@@ -1,0 +1,43 @@
+"""One log line per request."""
+
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+QUIET_PATHS = frozenset({"/live", "/ready"})
+"""Probes come every few seconds and say nothing new."""
+
+
+class AccessLogMiddleware:
+    """Log method, path, status and duration. Never the query: it may hold personal data."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._log = structlog.get_logger("app.access").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+            return await self.app(scope, receive, send)
+
+        started = perf_counter()
+        status = 0  # stays 0 when no answer was begun
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting_status)
+        finally:
+            client = scope.get("client")
+            self._log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((perf_counter() - started) * 1000, 2),
+                ip_address=client[0] if client else None,
+            )

@@ -1,0 +1,37 @@
+"""The last resort for errors that nobody expected."""
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_response
+
+log = structlog.get_logger(__name__)
+
+
+class UnhandledErrorMiddleware:
+    """Log an unexpected error with its stack, and answer 500 without it.
+
+    Starlette's own handler sits outside all middleware, so its answer would lack their headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+
+        started = False
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting_start)
+        except Exception:
+            log.exception("unhandled_error")
+            if started:
+                raise  # half an answer is out: the server must cut the connection
+            await problem_response(scope, 500)(scope, receive, send)

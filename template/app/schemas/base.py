@@ -1,0 +1,64 @@
+"""The bases of everything that comes in or goes out."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+MAX_JSON_DEPTH = 32
+MAX_JSON_NODES = 10_000
+"""More would keep the event loop from everybody else for too long."""
+
+
+class Schema(BaseModel):
+    """The base of every response body."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class InputSchema(Schema):
+    """The base of every request body and query.
+
+    An unknown field is an error, not silently dropped. So is text or JSON that PostgreSQL cannot
+    store.
+    """
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        reject_unstorable(value)
+        return value
+
+
+def reject_unstorable(value: Any) -> None:
+    """Refuse text and JSON that PostgreSQL cannot store.
+
+    Raises:
+        ValueError: on NUL and lone surrogates in text, on NaN and Infinity, which JSON does not
+            know, and on more than `MAX_JSON_DEPTH` levels or `MAX_JSON_NODES` values.
+    """
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    nodes = 0
+    while pending:
+        node, depth = pending.pop()
+        nodes += 1
+        if nodes + len(pending) > MAX_JSON_NODES:
+            raise ValueError(f"must not hold more than {MAX_JSON_NODES} values")
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
+        if isinstance(node, dict):
+            pending += [(child, depth + 1) for pair in node.items() for child in pair]
+        elif isinstance(node, list):
+            pending += [(child, depth + 1) for child in node]
+        elif isinstance(node, str):
+            _reject_unstorable_text(node)
+        elif isinstance(node, float) and node - node != 0:
+            raise ValueError("must not contain NaN or Infinity")
+
+
+def _reject_unstorable_text(value: str) -> None:
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain a lone surrogate") from None
+    if 0 in encoded:
+        raise ValueError("must not contain NUL")

@@ -1,0 +1,1 @@
+"""Tools for development and tests: real servers without Docker. Not part of the installed app."""

@@ -1,0 +1,135 @@
+"""A server process that cannot outlive its owner."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+START_TIMEOUT = 60.0
+"""Seconds for a server to come up: after a crash it may have work to do first."""
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # only directories of ours in it are used
+_MEMORY_NEEDED = 512 * 1024**2  # containers often have 64 MB there, too little
+
+# The shell is the server's parent. A second process of it reads a pipe whose only writer is us:
+# however we end, even by kill -9, the read returns, and the server gets its signal.
+_WATCHDOG = """
+signal=$1 leftovers=$2; shift 2
+exec 3<&0
+"$@" 3<&- & server=$!
+(read -r _ <&3; kill -s "$signal" "$server") 2>/dev/null & reader=$!
+wait "$server"; status=$?
+kill "$reader" 2>/dev/null
+[ -z "$leftovers" ] || rm -rf "$leftovers"
+exit "$status"
+"""
+
+
+class ServerError(Exception):
+    """No server could be found or started. The message says what to do."""
+
+
+# Once more after a while, for what a program that was under way still wrote.
+_REAPER = 'read -r _; rm -rf "$1"; sleep 2; rm -rf "$1"'
+
+
+def server_account() -> pwd.struct_passwd | None:
+    """Return the account that servers run as when we are root, which some of them refuse to be."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def as_server_account() -> dict[str, Any]:
+    """Return the arguments for `subprocess` that make the process run as `server_account`."""
+    account = server_account()
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def give_to_server_account(path: Path) -> None:
+    """Make `path` the server's own."""
+    if account := server_account():
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+@contextmanager
+def throwaway_home(prefix: str) -> Iterator[Path]:
+    """Yield a new directory for a server, in memory where there is room; it goes when we do.
+
+    Its path is short: that of a Unix socket in it may have no more than 104 bytes.
+    """
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else None))
+    reaper = subprocess.Popen(
+        ["sh", "-c", _REAPER, "sh", home],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        give_to_server_account(home)
+        yield home
+    finally:
+        reaper.kill()
+        reaper.communicate()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def owned_process(
+    command: Sequence[str | Path],
+    *,
+    log: IO[bytes],
+    stop_signal: str,
+    leftovers: Path | None = None,
+    keep_open: Sequence[int] = (),
+    as_account: bool = True,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `command` for as long as the block, or until this process dies in whatever way.
+
+    In the end it gets `stop_signal`, and `leftovers` is removed. It stays out of our terminal's
+    signals, so that Ctrl-C reaches the application first. The descriptors in `keep_open`,
+    and any lock on them, stay with it until it is gone. It runs as `server_account` unless told
+    not to.
+    """
+    watchdog = subprocess.Popen(
+        ["sh", "-c", _WATCHDOG, "sh", stop_signal, str(leftovers or ""), *map(str, command)],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        cwd="/" if as_account else None,
+        start_new_session=True,
+        pass_fds=keep_open,
+        **(as_server_account() if as_account else {}),
+    )
+    try:
+        yield watchdog
+    finally:
+        if watchdog.stdin:
+            watchdog.stdin.close()
+        watchdog.wait()
+
+
+def wait_until_ready(
+    process: "subprocess.Popen[bytes]", is_ready: Callable[[], bool], log: IO[bytes]
+) -> None:
+    """Return once the server is ready.
+
+    Raises:
+        ServerError: it ended instead, or took longer than `START_TIMEOUT`; with its last words.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            log.seek(0)
+            last_words = log.read().decode(errors="replace").strip()[-2000:]
+            raise ServerError(f"The server did not start:\n{last_words}")
+        time.sleep(0.005)

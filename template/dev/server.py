@@ -1,0 +1,31 @@
+"""The reloading server of `app dev`."""
+
+import signal
+from types import FrameType
+
+from uvicorn import Config, Server
+from uvicorn.supervisors.statreload import StatReload
+
+
+class Reloader(StatReload):
+    """uvicorn's reloader, which two signals at once would make hang for good."""
+
+    def signal_handler(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; an impatient second Ctrl-C changes nothing."""
+        for further in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(further, signal.SIG_IGN)
+        super().signal_handler(sig, frame)
+
+
+def serve_with_reload(port: int) -> None:
+    """Serve the app, in a process that starts again whenever its source changes."""
+    config = Config(
+        "app.main:create_app",
+        factory=True,
+        port=port,
+        reload=True,
+        reload_dirs=["app"],
+        log_config=None,
+        access_log=False,
+    )
+    Reloader(config, target=Server(config).run, sockets=[config.bind_socket()]).run()

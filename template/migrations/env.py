@@ -1,0 +1,93 @@
+"""How Alembic reaches the database, for `upgrade` and for `revision --autogenerate`."""
+
+import asyncio
+import logging
+import time
+from itertools import count
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import SchemaItem
+
+from app.core.config import load_settings
+from app.db.migrations import read_revisions
+from app.models import Base
+
+# Any number that no other program of ours takes; everybody who migrates must agree on it.
+LOCK_KEY = 0x6D6967726174
+
+log = logging.getLogger(__name__)
+
+
+def include_object(
+    _object: SchemaItem, _name: str | None, kind: str, reflected: bool, known: SchemaItem | None
+) -> bool:
+    """Leave tables alone that no model describes.
+
+    They may hold data of a feature that was turned off: dropping one is a decision, which somebody
+    writes into a revision by hand.
+    """
+    return not (kind == "table" and reflected and known is None)
+
+
+def run_offline() -> None:
+    """Print the SQL instead of running it (`alembic upgrade head --sql`)."""
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def take_turn(connection: Connection) -> None:
+    """Take the lock, which lasts until the connection closes, whatever commits meanwhile.
+
+    Asking again and again, instead of waiting inside a statement, holds no snapshot: CREATE INDEX
+    CONCURRENTLY, in the process that has the lock, would wait for its end.
+    """
+    for attempt in count():
+        if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}):
+            return
+        connection.commit()
+        if attempt == 0:
+            log.info("Another process migrates this database: waiting for it")
+        time.sleep(0.1)
+
+
+def run(connection: Connection) -> None:
+    """Run the revisions, one transaction each, while everybody else who migrates waits."""
+    take_turn(connection)
+    # A table lock that is slow to get would make all queries behind it wait: give up instead.
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.commit()
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    if context.config.attributes.get("skip_if_newer") and read_revisions().is_newer(current):
+        log.warning("The schema is at %s, which is newer than this build: nothing to do", current)
+        return
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_object=include_object,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_online() -> None:
+    """Connect and run."""
+    url = context.config.attributes.get("database_url") or load_settings().database_url
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    asyncio.run(run_online())

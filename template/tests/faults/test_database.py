@@ -1,0 +1,208 @@
+"""What the service does while its database misbehaves."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app.core.config import Settings
+from app.dependencies.database import DBSession
+from app.main import create_app
+from app.services import health
+from app.utils.logging import configure_logging
+from tests.conftest import client_of, running
+
+
+@pytest.fixture(scope="module")
+def app(settings: Settings) -> FastAPI:
+    """The service with a small, impatient pool, and routes that strain it."""
+    app = create_app(
+        settings.model_copy(
+            update={
+                "db_pool_size": 2,
+                "db_max_overflow": 0,
+                "db_pool_timeout": 0.1,
+                "db_statement_timeout": 0.25,
+                "db_lock_timeout": 0.1,
+            }
+        )
+    )
+
+    @app.get("/sleep")
+    async def sleep(session: DBSession, seconds: float) -> None:
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+    @app.get("/process-id")
+    async def process_id(session: DBSession) -> int:
+        return await session.scalar(text("SELECT pg_backend_pid()")) or 0
+
+    @app.get("/lock")
+    async def lock(session: DBSession) -> None:
+        await session.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+
+    @app.get("/fail-at-commit")
+    async def fail_at_commit(session: DBSession) -> None:
+        await session.execute(
+            text("CREATE TEMP TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        )
+        await session.execute(text("INSERT INTO once VALUES (1), (1)"))
+
+    @app.get("/own-error")
+    async def own_error(session: DBSession) -> None:  # noqa: ARG001
+        raise TimeoutError("of something else")
+
+    @app.get("/values")
+    async def values(session: DBSession) -> None:
+        await session.execute(text("SELECT 1 / (:value - 424242)"), {"value": 424242})
+
+    @app.get("/mistake")
+    async def mistake(session: DBSession) -> None:
+        await session.execute(text("SELECT * FROM no_such_table"))
+
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with running(app) as state, client_of(app, state) as client:
+        yield client
+
+
+def assert_passing(response: httpx2.Response) -> None:
+    """The client learns that trying again may help."""
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert response.json()["error_code"] == "service_unavailable"
+
+
+async def test_waiting_for_a_connection_is_bounded(client: httpx2.AsyncClient) -> None:
+    """F4: with the pool exhausted, further requests get a quick 503 and probes still answer."""
+    slow = [asyncio.create_task(client.get("/sleep?seconds=0.15")) for _ in range(8)]
+    await asyncio.sleep(0.05)
+    assert (await client.get("/live")).status_code == 200
+    responses = await asyncio.gather(*slow)
+    assert sorted(response.status_code for response in responses) == [200] * 2 + [503] * 6
+    for response in responses:
+        if response.status_code == 503:
+            assert_passing(response)
+    assert (await client.get("/process-id")).status_code == 200
+
+
+async def test_slow_statement_is_cancelled(client: httpx2.AsyncClient) -> None:
+    """F5."""
+    assert_passing(await client.get("/sleep?seconds=30"))
+
+
+async def test_waiting_for_a_lock_is_bounded(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    """F5."""
+    async with running(app) as state, state["engine"].begin() as connection:
+        await connection.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
+        assert_passing(await client.get("/lock"))
+    assert (await client.get("/lock")).status_code == 200
+
+
+async def test_lost_connection_is_replaced(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    """F3: a connection that died in the pool costs no request."""
+    process_id = (await client.get("/process-id")).json()
+    async with running(app) as state, state["engine"].connect() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:id)"), {"id": process_id})
+    after = await client.get("/process-id")
+    assert after.status_code == 200
+    assert after.json() != process_id
+
+
+async def test_connection_lost_in_a_transaction(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    """F3: only the request that used it fails."""
+    process_id = (await client.get("/process-id")).json()
+    request = asyncio.create_task(client.get("/sleep?seconds=0.15"))
+    await asyncio.sleep(0.05)
+    async with running(app) as state, state["engine"].connect() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:id)"), {"id": process_id})
+    assert_passing(await request)
+    assert (await client.get("/process-id")).status_code == 200
+
+
+async def test_failed_commit_is_no_success(client: httpx2.AsyncClient) -> None:
+    """F7: the answer leaves after the commit."""
+    assert (await client.get("/fail-at-commit")).status_code == 500
+
+
+async def test_mistake_of_ours_is_no_passing_failure(client: httpx2.AsyncClient) -> None:
+    """A wrong statement stays a 500: trying again will not help."""
+    assert (await client.get("/mistake")).status_code == 500
+
+
+async def test_failure_of_something_else_is_not_the_databases(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/own-error")).status_code == 500
+
+
+async def test_values_stay_out_of_the_log(
+    client: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    """An error's text ends in the log; what was sent to the database does not belong there."""
+    configure_logging(settings)
+    assert (await client.get("/values")).status_code == 500
+    output = capsys.readouterr().out
+    assert "DivisionByZeroError" in output
+    assert "{'value'" not in output
+    assert "hide_parameters" in output
+
+
+@pytest.mark.parametrize("away", ["no socket", "no answer", "two addresses"])
+async def test_database_away(
+    settings: Settings, away: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F1, F2: refused or silent, the client hears of it within the limits."""
+    silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never says a word
+    nowhere = {
+        "no socket": settings.database_url.set(query={"host": "/nowhere"}),
+        "no answer": settings.database_url.set(
+            host="127.0.0.1", port=silent.getsockname()[1], query={}
+        ),
+        "two addresses": settings.database_url.set(host="localhost", port=1, query={}),
+    }
+    if away == "two addresses":
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 1)) for n in (1, 2)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: addresses)
+    app = create_app(
+        settings.model_copy(update={"database_url": nowhere[away], "db_connect_timeout": 0.2})
+    )
+
+    @app.get("/query")
+    async def query(session: DBSession) -> None:
+        await session.execute(text("SELECT 1"))
+
+    async with running(app) as state, client_of(app, state) as client:
+        started = time.monotonic()
+        assert_passing(await client.get("/query"))
+        assert time.monotonic() - started < 2
+    silent.close()
+
+
+async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F1: a probe gets its answer in time, however long a connection may take."""
+    assert health.CHECK_TIMEOUT < 1  # the patience of Kubernetes' probes, unless told otherwise
+    monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = settings.database_url.set(host="127.0.0.1", port=silent.getsockname()[1], query={})
+        app = create_app(settings.model_copy(update={"database_url": url}))
+        async with running(app) as state, client_of(app, state) as client:
+            started = time.monotonic()
+            answers = await asyncio.gather(client.get("/ready"), client.get("/health"))
+            assert [answer.status_code for answer in answers] == [503, 503]
+            assert time.monotonic() - started < 1
+
+
+async def test_busy_pool_is_no_unhealthy_database(client: httpx2.AsyncClient) -> None:
+    """Under load, replicas must not all leave the balancer at once."""
+    slow = [asyncio.create_task(client.get("/sleep?seconds=0.15")) for _ in range(4)]
+    await asyncio.sleep(0.05)
+    assert (await client.get("/ready")).status_code == 200
+    await asyncio.gather(*slow)

@@ -1,0 +1,80 @@
+"""The command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from app import __version__
+from app.cli import cli
+from app.core.config import Settings
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """A runner whose environment names the test database."""
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.render_as_string(hide_password=False))
+    return CliRunner()
+
+
+def test_help_lists_the_commands() -> None:
+    output = CliRunner().invoke(cli, ["--help"]).output
+    for command in ("dev", "migrate", "openapi", "serve"):
+        assert command in output
+
+
+def test_version() -> None:
+    assert __version__ in CliRunner().invoke(cli, ["--version"]).output
+
+
+@pytest.mark.usefixtures("settings")
+def test_openapi_needs_no_database(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(cli, ["openapi"])
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout)["info"]["version"] == __version__
+    file = tmp_path / "openapi.json"
+    assert CliRunner().invoke(cli, ["openapi", "--output", str(file)]).exit_code == 0
+    assert file.read_text() == printed.stdout
+
+
+def test_migrate_twice_is_harmless(run: CliRunner) -> None:
+    for _ in range(2):
+        result = run.invoke(cli, ["migrate"])
+        assert result.exit_code == 0, result.output
+
+
+@pytest.mark.usefixtures("settings")
+def test_wrong_settings_are_told_in_words() -> None:
+    result = CliRunner().invoke(cli, ["migrate"])
+    assert result.exit_code == 1
+    assert "DATABASE_URL is missing" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_database_away_is_told_in_words(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2@127.0.0.1:1/app")
+    result = run.invoke(cli, ["migrate"])
+    assert result.exit_code == 1
+    assert "DATABASE_URL" in result.output
+    assert "hunter2" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_database_that_does_not_exist(run: CliRunner, settings: Settings) -> None:
+    url = settings.database_url.set(database="nothing").render_as_string(hide_password=False)
+    result = run.invoke(cli, ["migrate"], env={"DATABASE_URL": url})
+    assert result.exit_code == 1
+    assert 'database "nothing" does not exist' in result.output
+    assert "check DATABASE_URL" in result.output
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_outside_the_project(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run.invoke(cli, [command])
+    assert result.exit_code == 1
+    assert "is not the project's directory" in result.output

@@ -1,0 +1,136 @@
+"""Wrong settings stop the service, and say how to mend them."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.config import SettingsError, load_settings
+
+URL = "postgresql://app:Zr8qkPw1@db/app"
+
+
+# That fixture shuts out the developer's environment and `.env`.
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+def faults(**values: object) -> list[str]:
+    """Return what is said about each bad setting."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**values)
+    assert "hunter" not in str(caught.value)  # what the tests here give as wrong values
+    return [line.strip() for line in str(caught.value).splitlines()[1:-1]]
+
+
+def test_production_is_the_default() -> None:
+    """Forgetting ENVIRONMENT never relaxes a rule."""
+    settings = load_settings(database_url=URL)
+    assert settings.environment == "production"
+    assert not settings.docs_enabled
+
+
+def test_missing_setting_is_named_with_its_fix() -> None:
+    (fault,) = faults()
+    assert fault.startswith("DATABASE_URL is missing. PostgreSQL, as postgresql://user:password@")
+
+
+def test_all_faults_are_named_at_once_and_no_value_is() -> None:
+    """C21: one failed start is enough to mend everything."""
+    values = {
+        "debug": "true",
+        "log_level": "hunter1",
+        "database_url": "sqlite:///hunter2",
+        "db_pool_size": "hunter3",
+        "api_v1_prefix": "hunter4",
+    }
+    found = faults(**values)
+    assert [fault.split()[0] for fault in found] == [
+        "DEBUG",
+        "LOG_LEVEL",
+        "API_V1_PREFIX",
+        "DATABASE_URL",
+        "DB_POOL_SIZE",
+    ]
+
+
+def test_original_error_with_its_values_is_not_chained() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(database_url="mysql://hunter2")
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("password", ["postgres", "Change-Me", "password", "app", ""])
+def test_production_refuses_placeholder_passwords(password: str) -> None:
+    (fault,) = faults(environment="production", database_url=f"postgresql://app:{password}@db/app")
+    assert fault.startswith("DATABASE_URL has a placeholder password")
+
+
+def test_development_takes_placeholder_passwords() -> None:
+    load_settings(environment="development", debug=True, database_url="postgresql://a:a@db/app")
+
+
+def test_broken_environment_does_not_open_a_back_door() -> None:
+    found = faults(environment="prod", debug=True, database_url="postgresql://app:app@db/app")
+    assert [fault.split()[0] for fault in found] == ["ENVIRONMENT", "DEBUG", "DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("postgres://u:p%40%2F@h/db", "postgresql+asyncpg://u:p%40%2F@h/db"),
+        (" postgresql://u@h:6432/db ", "postgresql+asyncpg://u@h:6432/db"),
+        ("postgresql+asyncpg://u@/db?host=/run/pg", "postgresql+asyncpg://u@/db?host=%2Frun%2Fpg"),
+        ("postgresql://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
+        (
+            "postgresql://u@h/db?sslmode=require&channel_binding=require&connect_timeout=5",
+            "postgresql+asyncpg://u@h/db?ssl=require",
+        ),
+    ],
+)
+def test_database_urls_as_platforms_write_them(given: str, understood: str) -> None:
+    """F20."""
+    url = load_settings(database_url=given).database_url
+    assert url.render_as_string(hide_password=False) == understood
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "nonsense",
+        "mysql://u@h/db",
+        "postgresql://u@h",
+        "'x'",
+        "postgresql://u@h:99999/db",
+        "postgresql://u@h:x/db",
+        "postgresql://u@h/db?ssl=bogus",
+        "postgresql://u@h/db?sslrootcert=x",
+        "postgresql://u@h/db?nonsense=1",
+    ],
+)
+def test_wrong_database_urls(given: str) -> None:
+    (fault,) = faults(database_url=given)
+    assert fault.startswith("DATABASE_URL ")
+
+
+def test_verified_tls_needs_an_authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = "postgresql://u@h/db?ssl=verify-full"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    (fault,) = faults(database_url=url)
+    assert "PGSSLROOTCERT" in fault
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.setenv("PGSSLROOTCERT", str(tmp_path / "ca.pem"))
+    assert load_settings(database_url=url).database_url.query == {"ssl": "verify-full"}
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "0.0001"])
+def test_timeouts_are_limits(seconds: str) -> None:
+    """PostgreSQL takes 0 for no limit at all."""
+    (fault,) = faults(database_url=URL, db_statement_timeout=seconds)
+    assert fault.startswith("DB_STATEMENT_TIMEOUT")
+
+
+def test_password_is_not_shown() -> None:
+    """C22: settings may end up in a log."""
+    assert "Zr8qkPw1" not in repr(load_settings(database_url=URL))
