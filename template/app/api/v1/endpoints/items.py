@@ -1,0 +1,53 @@
+"""Items, version 1."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, status
+
+from app.api.deprecation import deprecated
+from app.dependencies.items import ItemServiceDep
+from app.schemas.item import ItemId, ItemPage, ItemPageQuery, ItemRead, ItemWrite
+
+router = APIRouter(prefix="/items", tags=["items"])
+
+superseded = deprecated(
+    since=datetime(2026, 11, 1, tzinfo=UTC),
+    sunset=datetime(2027, 11, 1, tzinfo=UTC),
+    successor="/api/v2/items/",
+)
+
+
+@router.get(
+    "/",
+    deprecated=True,
+    dependencies=[Depends(superseded)],
+    response_model_exclude_unset=True,  # what `fields` leaves out
+)
+async def list_items(query: Annotated[ItemPageQuery, Query()], items: ItemServiceDep) -> ItemPage:
+    """List items by numbered pages. Version 2 does so by cursor."""
+    return await items.page(query)
+
+
+@router.post("/", status_code=status.HTTP_201_CREATED)
+async def create_item(data: ItemWrite, items: ItemServiceDep) -> ItemRead:
+    """Create an item."""
+    return await items.create(data)
+
+
+@router.get("/{item_id}")
+async def read_item(item_id: ItemId, items: ItemServiceDep) -> ItemRead:
+    """Return one item."""
+    return await items.get(item_id)
+
+
+@router.put("/{item_id}")
+async def replace_item(item_id: ItemId, data: ItemWrite, items: ItemServiceDep) -> ItemRead:
+    """Give an item new contents; what is left out falls back to its default."""
+    return await items.replace(item_id, data)
+
+
+@router.delete("/{item_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_item(item_id: ItemId, items: ItemServiceDep) -> None:
+    """Delete an item."""
+    await items.delete(item_id)
