@@ -1,0 +1,94 @@
+"""Rendering, strictly: unknown answers are refused and nothing unsafe is allowed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copier import run_copy
+
+from copier_fastapi.questions import Questions
+
+ROOT = Path(__file__).parents[1]
+QUESTIONS = Questions.load(ROOT)
+
+Render = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def copier_template_paths() -> list[str]:
+    """What pytest-copier copies into the repository that it renders from."""
+    return ["copier.yml", "template"]
+
+
+@pytest.fixture(scope="session")
+def render(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Render the template into a new directory, or into `destination`."""
+
+    def render(destination: Path | None = None, **answers: Any) -> Path:
+        QUESTIONS.require_known(answers)
+        project = destination or tmp_path_factory.mktemp("rendered") / "project"
+        run_copy(
+            str(copier_template), project, data=answers, defaults=True, unsafe=False, quiet=True
+        )
+        return project
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def tools(render: Render) -> Path:
+    """The programs of an environment that has what any rendered project needs, but no project."""
+    project = render(preset="full")
+    run(project, "uv", "sync", "--locked", "--no-install-project", "--quiet")
+    return project / ".venv" / "bin"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tidy_home_of_databases() -> Iterator[None]:
+    """Remove the databases that root's projects get there, where nobody can enter pytest's own."""
+    home = Path("/var/lib/dev-postgres")
+    before = set(home.glob("*"))
+    yield
+    for directory in set(home.glob("*")) - before:
+        shutil.rmtree(directory)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without what would change how a rendered project behaves."""
+    foreign = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in foreign}
+
+
+def run(project: Path, *command: str | Path, **environment: str) -> str:
+    """Run `command` in the project, as its owner would, and return what it prints."""
+    __tracebackhide__ = True
+    result = subprocess.run(
+        list(map(str, command)),
+        cwd=project,
+        env=clean_environment() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        printed = f"{result.stdout}\n{result.stderr}".strip()
+        pytest.fail(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{printed}")
+    return result.stdout
+
+
+def git(project: Path, *arguments: str) -> str:
+    """Run git in the project, with an identity."""
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    return run(project, "git", *identity, *arguments)
+
+
+def commit(project: Path, message: str = "change") -> None:
+    """Commit everything in the project."""
+    if not (project / ".git").exists():
+        git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", message)

