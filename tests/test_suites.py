@@ -37,7 +37,7 @@ def test_own_checks_pass(project: Path) -> None:
 def test_production_install_has_no_trace_of_development(render: Render) -> None:
     """Installed as SETUP.md says, only the app and what it needs is there."""
     project = render(preset="full")
-    command = "uv sync --locked --no-dev --no-editable"
+    command = "uv sync --locked --no-dev --no-editable --compile-bytecode"
     assert command in (project / "SETUP.md").read_text()
     run(project, *command.split())
     listed = run(project, ".venv/bin/app", "--help")
