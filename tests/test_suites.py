@@ -30,8 +30,9 @@ def project(request: pytest.FixtureRequest, render: Render) -> Path:
 
 
 def test_own_checks_pass(project: Path) -> None:
-    """`make install lint typecheck test`, from an empty environment."""
+    """`make install lint typecheck test`, from an empty environment, and the tests of its tools."""
     run(project, "make", "install", "lint", "typecheck", "test")
+    run(project, "uv", "run", "--locked", "pytest", "dev/tests")
 
 
 def test_production_install_has_no_trace_of_development(render: Render) -> None:

@@ -11,8 +11,8 @@ from app.db.url import parse_database_url
 from dev import binaries
 from dev.binaries import find_binaries
 from dev.process import ServerError
+from dev.tests.test_process import is_over
 from tests.databases import execute
-from tests.dev.test_process import is_over
 
 OWNER = """
 import time
