@@ -31,12 +31,12 @@ exit "$status"
 """
 
 
+# The same for a directory; once more after a while, for what a program under way still wrote.
+_REAPER = 'read -r _; rm -rf "$1"; sleep 2; rm -rf "$1"'
+
+
 class ServerError(Exception):
     """No server could be found or started. The message says what to do."""
-
-
-# Once more after a while, for what a program that was under way still wrote.
-_REAPER = 'read -r _; rm -rf "$1"; sleep 2; rm -rf "$1"'
 
 
 def server_account() -> pwd.struct_passwd | None:
@@ -91,24 +91,22 @@ def owned_process(
     stop_signal: str,
     leftovers: Path | None = None,
     keep_open: Sequence[int] = (),
-    as_account: bool = True,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `command` for as long as the block, or until this process dies in whatever way.
 
-    In the end it gets `stop_signal`, and `leftovers` is removed. It stays out of our terminal's
-    signals, so that Ctrl-C reaches the application first. The descriptors in `keep_open`,
-    and any lock on them, stay with it until it is gone. It runs as `server_account` unless told
-    not to.
+    It runs as `server_account`. In the end it gets `stop_signal`, and `leftovers` is removed. It
+    stays out of our terminal's signals, so that Ctrl-C reaches the application first. The
+    descriptors in `keep_open`, and any lock on them, stay with it until it is gone.
     """
     watchdog = subprocess.Popen(
         ["sh", "-c", _WATCHDOG, "sh", stop_signal, str(leftovers or ""), *map(str, command)],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
-        cwd="/" if as_account else None,
+        cwd="/",
         start_new_session=True,
         pass_fds=keep_open,
-        **(as_server_account() if as_account else {}),
+        **as_server_account(),
     )
     try:
         yield watchdog

@@ -25,11 +25,11 @@ def throwaway_valkey() -> Iterator[str]:
     """
     with throwaway_home("valkey-") as home, tempfile.TemporaryFile() as log:
         address = home / "socket"
-        options = ("--port", "0", "--unixsocket", address, "--save", "", "--dir", home)
-        command = [find_valkey(), *options]
-        with owned_process(
-            command, log=log, stop_signal="KILL", leftovers=home, as_account=False
-        ) as process:
+        # A copy, since as root the server's account may not reach our environment.
+        program = shutil.copy(find_valkey(), home / "valkey-server")
+        options = ("--port", "0", "--unixsocket", address, "--unixsocketperm", "700")
+        command = [program, *options, "--save", "", "--dir", home]
+        with owned_process(command, log=log, stop_signal="KILL", leftovers=home) as process:
             wait_until_ready(process, lambda: _answers(address), log)
             yield f"unix://{address}"
 

@@ -9,10 +9,8 @@ from sqlalchemy import URL
 from app.db.url import parse_database_url
 
 PLACEHOLDER_PASSWORDS = frozenset(
-    {"", "admin", "app", "change-me", "changeme", "default", "password", "postgres", "root"}
-    | {"secret", "test"}
+    {"", "admin", "app", "change-me", "changeme", "password", "postgres", "root", "secret", "test"}
 )
-
 
 # PostgreSQL counts in milliseconds, and takes 0 for no limit at all.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
