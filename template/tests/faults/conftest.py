@@ -1,0 +1,41 @@
+"""The service as a process of its own, as operators run it."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.core.config import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `app serve`."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+
+
+@pytest.fixture(scope="package", autouse=True)
+def service(settings: Settings) -> Iterator[Service]:
+    """Start it first: it takes a second to come up, in which other tests can run."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "ENVIRONMENT": "staging",
+        "LOG_FORMAT": "json",
+        "PORT": str(port),
+        "DATABASE_URL": settings.database_url.render_as_string(hide_password=False),
+    }
+    command = [sys.executable, "-c", "from app.cli import cli; cli()", "serve"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        yield Service(process, f"http://127.0.0.1:{port}")
+        process.kill()
