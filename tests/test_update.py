@@ -64,7 +64,7 @@ def test_update_neither_adds_nor_changes_nor_removes_a_revision(
 
 def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> None:
     """`copier update -d example=true`, then `make migration`: the models say what is needed."""
-    project = render(preset="minimal", project_slug="hostile")
+    project = render(preset="minimal")
     commit(project)
     app_dev(project, "alembic", "upgrade", "head")
 
@@ -82,7 +82,7 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
 
 def test_feature_turned_off_keeps_its_table(render: Render) -> None:
     """Nothing is dropped by itself: not by the update, not by the next autogenerate."""
-    project = render(preset="standard", project_slug="hostile")
+    project = render(preset="standard")
     commit(project)
     app_dev(project, "alembic", "upgrade", "head")
     before = revisions(project)

@@ -21,6 +21,7 @@ from dev.process import (
     START_TIMEOUT,
     ServerError,
     as_server_account,
+    free_port,
     give_to_server_account,
     server_account,
 )
@@ -101,7 +102,7 @@ def _acquire(lock: int, data: Path) -> bool:
 def _credentials(own_url: Path) -> tuple[str, int]:
     """Return the password and port of before; a new port if another program took it."""
     if not own_url.exists():
-        return secrets.token_urlsafe(24), _free_port()
+        return secrets.token_urlsafe(24), free_port()
     account, _, address = own_url.read_text().removeprefix("postgresql://").partition("@")
     password = account.partition(":")[2]
     port = int(address.partition(":")[2].partition("/")[0])
@@ -110,15 +111,8 @@ def _credentials(own_url: Path) -> tuple[str, int]:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return password, _free_port()
+            return password, free_port()
     return password, port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _create_cluster(binaries: Path, data: Path, password: str) -> None:

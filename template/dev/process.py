@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -56,6 +57,14 @@ def give_to_server_account(path: Path) -> None:
     """Make `path` the server's own."""
     if account := server_account():
         os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -13,11 +13,8 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import SchemaItem
 
 from app.core.config import load_settings
-from app.db.migrations import read_revisions
+from app.db.migrations import LOCK_KEY, read_revisions
 from app.models import Base
-
-# Any number that no other program of ours takes; everybody who migrates must agree on it.
-LOCK_KEY = 0x6D6967726174
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.utils.exceptions import AppException, ServiceUnavailableError
+from app.utils.exceptions import ServiceUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +55,6 @@ async def translate_database_errors() -> AsyncGenerator[None]:
     """Turn a failure that may pass into a 503 with `Retry-After`; everything else stays itself."""
     try:
         yield
-    except AppException:
-        raise
     except Exception as error:
         failure = passing_failure(error)
         if failure is None:

@@ -11,6 +11,9 @@ from sqlalchemy import URL
 
 from app.db.errors import explain_access_errors
 
+LOCK_KEY = 0x6D6967726174
+"""Names the lock that whoever migrates holds; any number that no other program of ours takes."""
+
 
 class OutsideProjectError(Exception):
     """The working directory is not the project's, so its migrations cannot be found."""

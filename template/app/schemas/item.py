@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from app.models.item import Item
 from app.schemas.base import InputSchema, Schema
-from app.schemas.pagination import Cursor, CursorPage, Id, Page, PageQuery
+from app.schemas.pagination import Cursor, CursorPage, Id, Page, PageQuery, PageSize
 
 ItemField = Literal["id", "title", "description", "attributes", "created_at", "updated_at"]
 ItemSort = Literal[
@@ -52,6 +52,12 @@ class ItemRead(Schema):
         return cls.model_construct(**{name: getattr(item, name) for name in fields})
 
 
+SearchTerm = Annotated[
+    Annotated[str, StringConstraints(max_length=200)] | None,
+    Field(description='Words to find; `"a phrase"`, `or` and `-without` work.'),
+]
+
+
 def _split_commas(value: object) -> object:
     """Read `a,b` like `a` and `b`: clients write lists both ways."""
     if isinstance(value, list):
@@ -62,9 +68,7 @@ def _split_commas(value: object) -> object:
 class ItemPageQuery(PageQuery):
     """The query of the list, version 1."""
 
-    q: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description='Words to find; `"a phrase"`, `or` and `-without` work.'
-    )
+    q: SearchTerm = None
     sort: ItemSort = Field(default="-created_at", description="A field; `-` before it: descending.")
     fields: Annotated[list[ItemField], BeforeValidator(_split_commas)] | None = Field(
         default=None, description="Only these, separated by commas."
@@ -74,13 +78,11 @@ class ItemPageQuery(PageQuery):
 class ItemCursorQuery(InputSchema):
     """The query of the list, version 2."""
 
-    q: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description='Words to find; `"a phrase"`, `or` and `-without` work.'
-    )
+    q: SearchTerm = None
     cursor: Cursor | None = Field(
         default=None, description="`next_cursor` of the page before; leave it out for the first."
     )
-    page_size: Annotated[int, Field(ge=1, le=100)] = 20
+    page_size: PageSize = 20
 
 
 class ItemPage(Page[ItemRead]):

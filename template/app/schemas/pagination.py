@@ -15,12 +15,15 @@ MAX_ID = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
+PageSize = Annotated[int, Field(ge=1, le=100)]
+
+
 class PageQuery(InputSchema):
     """The query of a list with numbered pages."""
 
     # The bound keeps the offset far within what PostgreSQL accepts.
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    page_size: Annotated[int, Field(ge=1, le=100)] = 20
+    page_size: PageSize = 20
 
     @property
     def offset(self) -> int:

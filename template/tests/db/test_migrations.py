@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.db.migrations import MigrationError, alembic_config, read_revisions, upgrade
+from app.db.migrations import LOCK_KEY, MigrationError, alembic_config, read_revisions, upgrade
 from tests.databases import execute
 
 # Processes of their own, as replicas are; forked, so that the imports happen once.
@@ -28,8 +28,6 @@ for _ in range(4):
     replicas.append(replica)
 sys.exit(any([os.waitpid(replica, 0)[1] for replica in replicas]))
 """
-
-LOCK_KEY = 0x6D6967726174
 
 WAITING = text(
     "SELECT count(DISTINCT pid) FROM pg_stat_activity "

@@ -1,7 +1,6 @@
 """The service as a process of its own, as operators run it."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.core.config import Settings
+from dev.process import free_port
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,7 @@ class Service:
 @pytest.fixture(scope="package", autouse=True)
 def service(settings: Settings) -> Iterator[Service]:
     """Start it first: it takes a second to come up, in which other tests can run."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "ENVIRONMENT": "staging",
