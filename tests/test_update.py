@@ -46,13 +46,13 @@ def test_update_neither_adds_nor_changes_nor_removes_a_revision(
     project = tmp_path / "project"
     run_copy(str(template), project, data={"preset": "full"}, defaults=True, quiet=True)
     (project / VERSIONS / "20260101_own.py").write_text('revision = "own"\n')
-    (project / VERSIONS / "0002_items.py").write_text("# edited by its owner\n")
+    (project / VERSIONS / "items.py").write_text("# edited by its owner\n")
     commit(project)
     before = revisions(project)
 
     source = template / "template" / VERSIONS
-    (source / "0001_baseline.py").write_text("# the template changed its mind\n")
-    (source / "0002_items.py").unlink()
+    (source / "baseline.py").write_text("# the template changed its mind\n")
+    (source / "items.py").unlink()
     (source / "0003_later.py").write_text('revision = "0003"\n')
     (template / "template" / "Makefile").write_text("# a later fix\n")
     release(template, "100.0.0")
@@ -70,9 +70,9 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
 
     update(project, example=True)
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["example"] is True
-    assert revisions(project).keys() == {"0001_baseline.py"}
+    assert revisions(project).keys() == {"baseline.py"}
     app_dev(project, "alembic", "revision", "--autogenerate", "-m", "add items")
-    (new,) = revisions(project).keys() - {"0001_baseline.py"}
+    (new,) = revisions(project).keys() - {"baseline.py"}
     assert re.fullmatch(r"\d{8}_[0-9a-f]+_add_items\.py", new)
     run(project, tools / "ruff", "check")
     run(project, tools / "ruff", "format", "--check")

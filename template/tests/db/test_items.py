@@ -9,7 +9,7 @@ from tests.conftest import SessionFactory
 
 async def test_search_uses_its_index(session_factory: SessionFactory) -> None:
     """The query's expression and the index's must stay the same, or every search scans."""
-    query = select(Item.id).where(*matches("atlas"))
+    query = select(Item.id).where(matches("atlas"))
     async with session_factory() as session:
         dialect = (await session.connection()).dialect
         compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})

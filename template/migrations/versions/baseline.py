@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-revision: str = "0001"
+revision: str = "baseline"
 down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

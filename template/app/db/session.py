@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from app import PROJECT_SLUG
 from app.core.config import Settings, load_settings
 from app.db.errors import translate_database_errors
 
@@ -36,7 +37,7 @@ def build_engine(settings: Settings) -> AsyncEngine:
             # The server cancels first; this bound is for a server that answers no more.
             "command_timeout": settings.db_statement_timeout + 2,
             "server_settings": {
-                "application_name": "{= project_slug =}",
+                "application_name": PROJECT_SLUG,
                 "statement_timeout": _milliseconds(settings.db_statement_timeout),
                 "lock_timeout": _milliseconds(settings.db_lock_timeout),
                 "idle_in_transaction_session_timeout": _milliseconds(60),

@@ -1,0 +1,97 @@
+"""What an operator does with accounts."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from secrets import token_urlsafe
+
+import click
+from pydantic import ValidationError
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings, load_settings
+from app.core.permissions import Role
+from app.core.security import get_password_hash
+from app.db.errors import explain_access_errors
+from app.db.session import build_engine, build_session_factory
+from app.models.user import User
+from app.repositories.login_failure import LoginFailureRepository
+from app.repositories.user import UserRepository
+from app.repositories.user_session import UserSessionRepository
+from app.schemas.user import UserCreate
+from app.services.throttle import MEMORY
+from app.utils.exceptions import ConflictError
+
+
+@click.command()
+@click.option("--email", prompt="E-mail address")
+@click.option("--username", prompt=True)
+@click.option("--full-name", default="", help="May stay empty.")
+@click.option(
+    "--generate-password", is_flag=True, help="Make a password and print it once, without asking."
+)
+def create_admin(email: str, username: str, full_name: str, generate_password: bool) -> None:
+    """Create an account with the role admin. The password is asked for."""
+    settings = load_settings()
+    if generate_password:
+        password = token_urlsafe(24)
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    try:
+        data = UserCreate.model_validate(
+            {"email": email, "username": username, "full_name": full_name, "password": password}
+        )
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [
+            f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults
+        ]
+    else:
+        asyncio.run(_create_admin(settings, data))
+        click.echo(f"Created the admin {data.username}.")
+        if generate_password:
+            click.echo(f"The password, which is shown only now: {password}")
+        return
+    raise click.ClickException("\n".join(lines))
+
+
+@click.command()
+def purge_sessions() -> None:
+    """Delete expired sessions and forgotten login failures. Run it once a day."""
+    sessions, failures = asyncio.run(_purge(load_settings()))
+    click.echo(f"Deleted {sessions} expired sessions and {failures} forgotten login failures.")
+
+
+async def _create_admin(settings: Settings, data: UserCreate) -> None:
+    user = User(
+        **data.model_dump(exclude={"password"}),
+        hashed_password=get_password_hash(data.password.get_secret_value(), settings),
+        role=Role.ADMIN,
+    )
+    async with _transaction(settings) as session:
+        try:
+            await UserRepository(session).add(user)
+        except ConflictError as error:
+            raise click.ClickException(error.detail) from None
+
+
+async def _purge(settings: Settings) -> tuple[int, int]:
+    async with _transaction(settings) as session:
+        sessions = await UserSessionRepository(session).purge()
+        return sessions, await LoginFailureRepository(session).purge(MEMORY)
+
+
+@asynccontextmanager
+async def _transaction(settings: Settings) -> AsyncGenerator[AsyncSession]:
+    engine = build_engine(settings)
+    try:
+        with explain_access_errors(settings.database_url):
+            async with build_session_factory(engine).begin() as session:
+                yield session
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
+            raise
+        raise click.ClickException("The schema is behind: run `app migrate` first.") from None
+    finally:
+        await engine.dispose()

@@ -1,0 +1,122 @@
+"""Who calls, and what they may do."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+from structlog.contextvars import bind_contextvars
+
+from app.core.origin import Origin
+from app.core.permissions import Permission, Role, is_permitted
+from app.core.security import refuse_token
+from app.dependencies.database import DBSession
+from app.models.user import User
+from app.models.user_session import UserSession
+from app.repositories.login_failure import LoginFailureRepository
+from app.repositories.user import UserRepository
+from app.repositories.user_session import UserSessionRepository
+from app.services.auth import AuthService
+from app.services.throttle import LoginThrottle
+from app.services.user import UserService
+from app.utils.exceptions import ForbiddenError
+
+log = structlog.get_logger("app.security")
+
+# The address is that of the running app: see app/api/openapi.py.
+bearer_token = OAuth2PasswordBearer(tokenUrl="", auto_error=False)
+
+
+async def get_auth_service(request: Request, session: DBSession) -> AuthService:
+    """Return the auth service over the request's session."""
+    state = request.state
+    return AuthService(
+        settings=state.settings,
+        origin=Origin.of(request),
+        users=UserRepository(session),
+        sessions=UserSessionRepository(session),
+        throttle=LoginThrottle(LoginFailureRepository(session), state.settings),
+        passwords=state.passwords,
+        keep=session.commit,
+    )
+
+
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+
+
+async def get_user_service(session: DBSession, auth: AuthServiceDep) -> UserService:
+    """Return the user service over the request's session."""
+    return UserService(
+        users=UserRepository(session),
+        sessions=UserSessionRepository(session),
+        auth=auth,
+        passwords=auth.passwords,
+    )
+
+
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+
+
+async def get_current_session(
+    auth: AuthServiceDep, token: Annotated[str | None, Depends(bearer_token)]
+) -> UserSession:
+    """Return the caller's live session.
+
+    Raises:
+        UnauthorizedError: there is none.
+    """
+    session = await auth.find_session(token) if token else refuse_token()
+    bind_contextvars(user_id=session.user_id)
+    return session
+
+
+CurrentSession = Annotated[UserSession, Depends(get_current_session)]
+
+
+async def get_current_user(session: CurrentSession) -> User:
+    """Return the caller."""
+    return session.user
+
+
+CurrentUser = Annotated[User, Depends(get_current_user)]
+
+Guard = Callable[[User], Awaitable[User]]
+
+
+def require_role(*roles: Role) -> Guard:
+    """Return a dependency that lets only these roles pass, and gives the caller.
+
+    Raises:
+        ForbiddenError: the caller has another one.
+    """
+
+    async def check(user: CurrentUser) -> User:
+        if user.role not in roles:
+            _forbid("role", "/".join(roles))
+        return user
+
+    return check
+
+
+def require_permission(permission: Permission) -> Guard:
+    """Return a dependency that lets only those pass who have `permission`, and gives the caller.
+
+    Raises:
+        ForbiddenError: the caller has not.
+    """
+
+    async def check(user: CurrentUser) -> User:
+        if not is_permitted(user.role, permission):
+            _forbid("permission", permission)
+        return user
+
+    return check
+
+
+CurrentAdmin = Annotated[User, Depends(require_role(Role.ADMIN))]
+
+
+def _forbid(kind: str, needed: str) -> None:
+    log.warning("access_forbidden", kind=kind, needed=needed)
+    raise ForbiddenError("Your account may not do this.")

@@ -1,0 +1,20 @@
+"""Failed logins, counted where every process sees them."""
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, Integer, LargeBinary, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+
+
+class LoginFailure(Base):
+    """How often something failed lately. `key` is a keyed hash: see `LoginThrottle`."""
+
+    __tablename__ = "login_failures"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    last_failed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), index=True
+    )

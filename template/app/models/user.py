@@ -1,0 +1,33 @@
+"""Accounts."""
+
+from sqlalchemy import BigInteger, Boolean, Identity, String, Text, true
+from sqlalchemy.orm import Mapped, mapped_column, validates
+
+from app.core.names import name_key
+from app.core.permissions import Role
+from app.db.base import Base, TimestampMixin
+
+
+class User(TimestampMixin, Base):
+    """Somebody who can log in.
+
+    E-mail address and username are kept as they were typed; their keys, which nobody sets, decide
+    whether two are the same.
+    """
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    email_key: Mapped[str] = mapped_column(Text, unique=True)
+    username: Mapped[str] = mapped_column(Text)
+    username_key: Mapped[str] = mapped_column(Text, unique=True)
+    full_name: Mapped[str] = mapped_column(Text, server_default="")
+    hashed_password: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(32), server_default=Role.USER)
+    is_active: Mapped[bool] = mapped_column(Boolean, server_default=true())
+
+    @validates("email", "username")
+    def _set_key(self, name: str, value: str) -> str:
+        setattr(self, f"{name}_key", name_key(value))
+        return value

@@ -1,0 +1,117 @@
+"""Every query about accounts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+
+from sqlalchemy import ColumnElement, cast, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import CIDR
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.names import name_key
+from app.core.permissions import Role
+from app.models.user import User
+from app.models.user_session import UserSession
+from app.repositories.ordering import ordering
+from app.utils.exceptions import ConflictError
+
+_SORT_COLUMNS = {
+    "id": User.id,
+    "email": User.email_key,
+    "username": User.username_key,
+    "created_at": User.created_at,
+}
+
+
+class UserRepository:
+    """Accounts in the database. Nothing here commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, user: User) -> User:
+        """Insert `user`; its id and times are set on return.
+
+        Raises:
+            ConflictError: its e-mail address or its username is taken, be it since this instant.
+        """
+        self._session.add(user)
+        await self.flush()
+        return user
+
+    async def flush(self) -> None:
+        """Send pending changes.
+
+        Raises:
+            ConflictError: an e-mail address or a username is taken.
+        """
+        try:
+            await self._session.flush()
+        except IntegrityError as error:
+            raise ConflictError("This e-mail address or this username is taken.") from error
+
+    async def get(self, user_id: int, *, for_update: bool = False) -> User | None:
+        """Return the account, locked until the commit if it is about to change."""
+        return await self._session.get(
+            User, user_id, with_for_update=for_update or None, populate_existing=for_update
+        )
+
+    async def find_for_login(
+        self, name: str, network: IPv4Network | IPv6Network | None
+    ) -> tuple[User | None, datetime | None]:
+        """Return the account by e-mail address or username, and when it was last used there."""
+        last_used = (
+            select(func.max(UserSession.last_used_at))
+            .where(UserSession.user_id == User.id)
+            .where(UserSession.ip_address.op("<<=")(cast(network and str(network), CIDR)))
+            .scalar_subquery()
+        )
+        key = User.email_key if "@" in name else User.username_key
+        row = (
+            await self._session.execute(select(User, last_used).where(key == name_key(name)))
+        ).one_or_none()
+        return (row[0], row[1]) if row else (None, None)
+
+    async def lock_admins(self) -> set[int]:
+        """Return the ids of all active admins, none of whom changes before our commit."""
+        statement = (
+            select(User.id)
+            .where(User.role == Role.ADMIN, User.is_active)
+            .order_by(User.id)
+            .with_for_update()
+        )
+        return set(await self._session.scalars(statement))
+
+    async def delete(self, user_id: int) -> bool:
+        """Delete the account with all that hangs on it; False when there was none."""
+        statement = delete(User).where(User.id == user_id).returning(User.id)
+        return await self._session.scalar(statement) is not None
+
+    async def count(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+        """Count the accounts that match."""
+        statement = select(func.count()).select_from(User).where(*conditions)
+        return await self._session.scalar(statement) or 0
+
+    async def page(
+        self, conditions: Sequence[ColumnElement[bool]], *, sort: str, offset: int, limit: int
+    ) -> Sequence[User]:
+        """Return one page. `sort` is a column's name, with `-` before it for descending."""
+        statement = select(User).where(*conditions).order_by(*ordering(sort, _SORT_COLUMNS))
+        return (await self._session.scalars(statement.offset(offset).limit(limit))).all()
+
+
+def matching(
+    q: str | None, *, role: str | None, is_active: bool | None
+) -> list[ColumnElement[bool]]:
+    """Return the conditions under which an account is found; `q` is part of one of its names."""
+    conditions: list[ColumnElement[bool]] = []
+    if q is not None:
+        part = name_key(q)
+        keys = (User.email_key, User.username_key)
+        conditions.append(or_(*(key.contains(part, autoescape=True) for key in keys)))
+    if role is not None:
+        conditions.append(User.role == role)
+    if is_active is not None:
+        conditions.append(User.is_active == is_active)
+    return conditions

@@ -1,0 +1,231 @@
+"""Logging in, staying logged in, and logging out."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from pydantic import ValidationError
+
+from app.core.config import Settings
+from app.core.origin import Origin
+from app.core.security import (
+    Kind,
+    create_access_token,
+    create_refresh_token,
+    hash_token,
+    refuse_token,
+    verify_token,
+)
+from app.models.user import User
+from app.models.user_session import UserSession
+from app.repositories.user import UserRepository
+from app.repositories.user_session import UserSessionRepository
+from app.schemas.auth import Identity, TokenPair
+from app.schemas.user import UserCreate
+from app.services.passwords import PasswordService
+from app.services.throttle import LoginThrottle
+from app.utils.exceptions import (
+    ForbiddenError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
+
+log = structlog.get_logger("app.security")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthService:
+    """Accounts and their sessions.
+
+    A session is a row, and every request looks at it: **an access token dies with its session, at
+    once**, not when it expires. A session ends by logout, by being revoked, after
+    `REFRESH_TOKEN_EXPIRE_DAYS` without a refresh, after `SESSION_MAX_DAYS` in any case, and with
+    a change of the account's password (all but the one that changed it), role or status.
+
+    A refresh token works once. Whoever shows a spent one is a thief or has been robbed, so the
+    whole session ends, for both (RFC 9700, section 4.14.2). Clients must not refresh twice at once.
+
+    `keep` commits: what was written before an error must outlive it.
+    """
+
+    settings: Settings
+    origin: Origin
+    users: UserRepository
+    sessions: UserSessionRepository
+    throttle: LoginThrottle
+    passwords: PasswordService
+    keep: Callable[[], Awaitable[None]]
+
+    async def register_user(self, data: UserCreate) -> User:
+        """Create an account.
+
+        Raises:
+            ConflictError: the e-mail address or the username is taken.
+            ServiceUnavailableError: too many passwords wait for being hashed.
+        """
+        async with self.passwords.turn():
+            hashed = await self.passwords.hash(data.password.get_secret_value())
+        user = await self.users.add(
+            User(**data.model_dump(exclude={"password"}), hashed_password=hashed)
+        )
+        log.info("user_registered", user_id=user.id, ip_address=self._ip_address)
+        return user
+
+    async def authenticate_user(self, username: str, password: str) -> User:
+        """Return the account with this e-mail address or username, if the password is right.
+
+        Unknown, inactive and wrong look the same from outside, also by the clock.
+
+        Raises:
+            UnauthorizedError: it is not, or there is no such account, or it is not active.
+            TooManyRequestsError: it was wrong too often lately.
+            ServiceUnavailableError: too many passwords wait for being checked.
+        """
+        async with self.passwords.turn():
+            user, last_used = await self.users.find_for_login(username, self.origin.network)
+            attempt = self.throttle.attempt(username, self.origin, last_used)
+            if seconds := await self.throttle.seconds_to_wait(attempt):
+                log.warning("login_throttled", **self._from(user), retry_after=seconds)
+                raise TooManyRequestsError("Too many failed logins: wait a little.", seconds)
+            hashed = user.hashed_password if user else None
+            is_right = await self.passwords.verify(password, hashed)
+            if user is None or not is_right or not user.is_active:
+                await self.throttle.count_failure(attempt)
+                await self.keep()
+                log.warning("login_failed", **self._from(user))
+                raise UnauthorizedError("The username or the password is wrong.")
+            if self.passwords.is_outdated(user.hashed_password):
+                user.hashed_password = await self.passwords.hash(password)
+        return user
+
+    async def reauthenticate(self, user: User, password: str) -> None:
+        """Make sure that whoever holds the session also knows the password.
+
+        Raises:
+            ForbiddenError: they do not.
+            TooManyRequestsError: it was wrong too often lately.
+            ServiceUnavailableError: too many passwords wait for being checked.
+        """
+        await self.keep()  # gives the connection back while we wait for our turn
+        try:
+            await self.authenticate_user(user.username, password)
+        except UnauthorizedError:
+            raise ForbiddenError("The current password is wrong.") from None
+
+    async def login(self, username: str, password: str) -> TokenPair:
+        """Start a session.
+
+        Raises:
+            Whatever `authenticate_user` does.
+        """
+        user = await self.authenticate_user(username, password)
+        session_id = uuid4()
+        pair = self._issue(str(user.id), session_id)
+        await self.sessions.start(
+            session_id, user.id, hash_token(pair.refresh_token), self.origin, self._lifetime
+        )
+        log.info("login_succeeded", **self._from(user))
+        return pair
+
+    async def refresh_access_token(self, refresh_token: str) -> TokenPair:
+        """Return the session's next pair of tokens; the one given is spent.
+
+        Raises:
+            UnauthorizedError: the token is not valid, or the session is over. If the token is
+                spent, the session is over from now on.
+        """
+        identity = self.identify(refresh_token, "refresh")
+        pair = self._issue(str(identity.sub), identity.sid)
+        renewed = await self.sessions.rotate(
+            identity.sid,
+            spent=hash_token(refresh_token),
+            fresh=hash_token(pair.refresh_token),
+            origin=self.origin,
+            lifetime=self._lifetime,
+            max_age=timedelta(days=self.settings.session_max_days),
+        )
+        if not renewed:
+            if await self.sessions.revoke(identity.sub, only=identity.sid):
+                await self.keep()
+                log.warning(
+                    "refresh_token_reused", user_id=identity.sub, ip_address=self._ip_address
+                )
+            refuse_token()
+        return pair
+
+    async def find_session(self, access_token: str) -> UserSession:
+        """Return the live session that an access token belongs to, with its user.
+
+        Raises:
+            UnauthorizedError: there is none.
+        """
+        identity = self.identify(access_token, "access")
+        session = await self.sessions.find_live(identity.sid, identity.sub)
+        return session or refuse_token()
+
+    async def logout(self, user_id: int, refresh_token: str) -> None:
+        """End the session that a refresh token belongs to.
+
+        Raises:
+            UnauthorizedError: it is no token of this user.
+        """
+        identity = self.identify(refresh_token, "refresh")
+        if identity.sub != user_id:
+            refuse_token()
+        await self.sessions.revoke(user_id, only=identity.sid)
+        log.info("logged_out", user_id=user_id, ip_address=self._ip_address)
+
+    async def logout_all(self, user_id: int) -> None:
+        """End all of the user's sessions."""
+        count = await self.sessions.revoke(user_id)
+        log.info("logged_out_everywhere", user_id=user_id, sessions=count)
+
+    async def list_sessions(self, user_id: int) -> Sequence[UserSession]:
+        """Return the user's live sessions."""
+        return await self.sessions.of_user(user_id)
+
+    async def end_session(self, user_id: int, session_id: UUID) -> None:
+        """End one of the user's sessions.
+
+        Raises:
+            NotFoundError: there is none with this id, or it is somebody else's.
+        """
+        if not await self.sessions.revoke(user_id, only=session_id):
+            raise NotFoundError(f"There is no session {session_id}.")
+
+    def identify(self, token: str, kind: Kind) -> Identity:
+        """Return whom a token speaks for.
+
+        Raises:
+            UnauthorizedError: nobody.
+        """
+        claims = verify_token(token, kind=kind, settings=self.settings)
+        try:
+            return Identity.model_validate(claims)
+        except ValidationError:
+            refuse_token()
+
+    def _issue(self, subject: str, session_id: UUID) -> TokenPair:
+        settings = self.settings
+        return TokenPair(
+            access_token=create_access_token(subject, session_id=session_id, settings=settings),
+            refresh_token=create_refresh_token(subject, session_id=session_id, settings=settings),
+            expires_in=settings.access_token_expire_minutes * 60,
+        )
+
+    @property
+    def _lifetime(self) -> timedelta:
+        days = min(self.settings.refresh_token_expire_days, self.settings.session_max_days)
+        return timedelta(days=days)
+
+    def _from(self, user: User | None) -> dict[str, object]:
+        """Say for the log who it was, never how they are called, and from where."""
+        known = {"user_id": user.id} if user else {}
+        return {**known, "ip_address": self._ip_address}
+
+    @property
+    def _ip_address(self) -> str | None:
+        return str(self.origin.address) if self.origin.address else None

@@ -1,0 +1,84 @@
+"""Hashing passwords without keeping anybody else waiting."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from secrets import token_urlsafe
+from typing import ParamSpec, TypeVar
+
+from app.core.config import Settings
+from app.core.security import get_password_hash, is_outdated, verify_password
+from app.utils.exceptions import ServiceUnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_WAITING = 100
+"""Callers that may wait for their turn; whoever comes on top gets a 503 at once."""
+
+
+class PasswordService:
+    """Argon2id in threads, a few at a time: it takes all of a core, and memory by design.
+
+    One per process. Take a turn for everything that belongs to one password check, so that no more
+    checks than turns run between reading a counter and counting.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.argon2_concurrency, "argon2")
+        self._turns = asyncio.Semaphore(settings.argon2_concurrency)
+        self._waiting = 0
+        self._nobodys_hash = get_password_hash(token_urlsafe(), settings)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait for the right to use the other methods. Hold no database connection meanwhile.
+
+        Raises:
+            ServiceUnavailableError: too many are waiting already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise ServiceUnavailableError("Too many passwords are being checked right now.")
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a new password."""
+        return await self._run(get_password_hash, password, self._settings)
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Tell whether `password` is the one behind `hashed`; None stands for no account.
+
+        However it fails, exactly one hash with today's parameters was made, so that an answer's
+        time does not tell whether there is an account. One whose hash is outdated costs that one
+        on top, right or wrong: success makes its new hash (see `is_outdated`).
+        """
+        if hashed is None:
+            await self._run(verify_password, password, self._nobodys_hash)
+            return False
+        is_right = await self._run(verify_password, password, hashed)
+        if not is_right and self.is_outdated(hashed):
+            await self._run(verify_password, password, self._nobodys_hash)
+        return is_right
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Tell whether the hash should be made anew, now that the password is at hand."""
+        return is_outdated(hashed, self._settings)
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))

@@ -1,0 +1,440 @@
+"""Names and passwords (OWASP ASVS 6)."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sqlalchemy import event, text
+
+from app.core.config import Settings
+from app.core.events import State
+from app.core.names import name_key, parse_username
+from app.core.password_policy import common_passwords
+from app.core.security import get_password_hash
+from app.schemas.user import UserCreate
+from app.services import passwords
+from app.services.passwords import PasswordService
+from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, register, sign_in
+from tests.conftest import SessionFactory, client_of
+
+UNKNOWN, WRONG = ("nobody", PASSWORD), ("ada", "not the password")
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The memory cost of every hash that is made, in order."""
+    made: list[int] = []
+    make, verify = PasswordHasher.hash, PasswordHasher.verify
+
+    def counted_hash(self: PasswordHasher, password: str) -> str:
+        made.append(self.memory_cost)
+        return make(self, password)
+
+    def counted_verify(self: PasswordHasher, hashed: str, password: str) -> bool:
+        made.append(extract_parameters(hashed).memory_cost)
+        return verify(self, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "hash", counted_hash)
+    monkeypatch.setattr(PasswordHasher, "verify", counted_verify)
+    return made
+
+
+@pytest.fixture
+async def stronger_client(
+    app: FastAPI, state: State, session_factory: SessionFactory, settings: Settings
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the service after its Argon2 parameters were raised."""
+    stronger = settings.model_copy(update={"argon2_memory_cost": 16})
+    service = PasswordService(stronger)
+    now = {**state, "session_factory": session_factory, "settings": stronger, "passwords": service}
+    async with client_of(app, now) as client:
+        yield client
+    service.close()
+
+
+async def deactivate(session_factory: SessionFactory) -> None:
+    async with session_factory.begin() as session:
+        await session.execute(text("UPDATE users SET is_active = false"))
+
+
+async def test_c1_every_failure_makes_one_hash(
+    client: httpx2.AsyncClient, session_factory: SessionFactory, hashes: list[int]
+) -> None:
+    """An answer's time does not tell whether there is such an account."""
+    await register(client, "ada")
+    for credentials in (UNKNOWN, WRONG, ("ada@example.com", "wrong"), ("no@example.com", "wrong")):
+        hashes.clear()
+        assert (await attempt(client, *credentials)).status_code == 401
+        assert hashes == [8]
+    await deactivate(session_factory)
+    for password in (PASSWORD, "not the password"):
+        hashes.clear()
+        assert (await attempt(client, "ada", password)).status_code == 401
+        assert hashes == [8]
+
+
+async def test_c1_every_failure_makes_one_hash_with_new_parameters(
+    client: httpx2.AsyncClient, stronger_client: httpx2.AsyncClient, hashes: list[int]
+) -> None:
+    """After the parameters were raised, an old hash alone would answer faster than nobody's."""
+    await register(client, "ada")
+    for credentials, made in {UNKNOWN: [16], WRONG: [8, 16]}.items():
+        hashes.clear()
+        assert (await attempt(stronger_client, *credentials)).status_code == 401
+        assert hashes == made
+
+
+async def test_c17_login_renews_an_outdated_hash(
+    client: httpx2.AsyncClient, stronger_client: httpx2.AsyncClient, hashes: list[int]
+) -> None:
+    """At the price of a failure, so that not even this shows in the time."""
+    await register(client, "ada")
+    for made in ([8, 16], [16]):
+        hashes.clear()
+        await login(stronger_client, "ada")
+        assert hashes == made
+
+
+async def test_c2_failures_look_the_same(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    await register(client, "ada")
+    answers = [await attempt(client, *credentials) for credentials in (UNKNOWN, WRONG)]
+    await deactivate(session_factory)
+    answers.append(await attempt(client, "ada"))
+    bodies = [answer.json() | {"request_id": ""} for answer in answers]
+    headers = [dict(answer.headers) | {"x-request-id": ""} for answer in answers]
+    assert {answer.status_code for answer in answers} == {401}
+    assert bodies == bodies[:1] * 3
+    assert headers == headers[:1] * 3
+
+
+async def test_c3_registering_a_taken_name_says_so(client: httpx2.AsyncClient) -> None:
+    """Without e-mail there is no way not to; it does not say which of the two is taken."""
+    await register(client, "ada")
+    answers = [
+        await client.post(f"{AUTH}/register", json=profile("ada") | change)
+        for change in ({"email": "other@example.com"}, {"username": "other"})
+    ]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 129, 5000, 1_000_000])
+async def test_c8_lengths_that_are_refused_before_hashing(
+    client: httpx2.AsyncClient, hashes: list[int], length: int
+) -> None:
+    body = profile("ada") | {"password": "x" * length}
+    response = await client.post(f"{AUTH}/register", json=body)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "password"]
+    if length == 0 or length > 128:
+        assert (await attempt(client, "ada", "x" * length)).status_code == 422
+    assert hashes == []
+
+
+@pytest.mark.parametrize("length", [8, 64, 128])
+async def test_c8_lengths_that_are_fine(client: httpx2.AsyncClient, length: int) -> None:
+    """Every character counts: nothing is cut off."""
+    password = "é" * (length - 1)
+    await register(client, "ada", password=password + "1")
+    assert (await attempt(client, "ada", password + "2")).status_code == 401
+    await login(client, "ada", password + "1")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "with\0NUL and more",
+        "🙂🙂🙂🙂🙂🙂🙂🙂",
+        "  spaces around  ",
+        "\u202eright to left",
+        "ｆｕｌｌ ｗｉｄｔｈ",
+    ],
+)
+async def test_c9_passwords_are_taken_as_they_are(
+    client: httpx2.AsyncClient, password: str
+) -> None:
+    await register(client, "ada", password=password)
+    await login(client, "ada", password)
+    assert (await attempt(client, "ada", password.strip()[:-1])).status_code == 401
+
+
+async def post(client: httpx2.AsyncClient, name: str, body: object) -> httpx2.Response:
+    """Send JSON with escapes, in which anything can be written."""
+    headers = {"content-type": "application/json"}
+    return await client.post(f"{AUTH}/{name}", content=json.dumps(body), headers=headers)
+
+
+NASTY = ["\0", "a\0b", "\ud800", "a\nb", "\u202eabc", "\x1b[31m", "\u200babc", "\ufeffabc", "a b"]
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+async def test_c9_usernames_with_control_characters(client: httpx2.AsyncClient, nasty: str) -> None:
+    response = await post(client, "register", profile("ada") | {"username": f"abc{nasty}def"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "username"]
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+@pytest.mark.parametrize("field", ["email", "username", "full_name", "password"])
+async def test_c9_a9_nothing_breaks_the_service(
+    client: httpx2.AsyncClient, field: str, nasty: str
+) -> None:
+    response = await post(client, "register", profile("ada") | {field: f"{nasty}@example.com"})
+    assert response.status_code in {201, 422}
+    for part in ("username", "password"):
+        form = {"username": "ada", "password": PASSWORD} | {part: nasty.encode("utf-8", "replace")}
+        assert (await client.post(f"{AUTH}/login", data=form)).status_code in {200, 401, 422}
+
+
+TEXT = st.text(st.characters(), max_size=300) | st.text("ａdmin@.\0\ud800ßﬀ-_", max_size=40)
+
+
+@given(email=TEXT, username=TEXT, full_name=TEXT, password=TEXT)
+def test_c9_any_text_is_taken_or_refused(
+    email: str, username: str, full_name: str, password: str
+) -> None:
+    """There is no third way, and what is taken can be stored and found again."""
+    values = {"email": email, "username": username, "full_name": full_name, "password": password}
+    for given_alone in values.items():
+        try:
+            data = UserCreate.model_validate(profile("ada") | dict([given_alone]))
+        except ValidationError:
+            continue
+        for name in (data.email, data.username):
+            assert name.encode()
+            assert name_key(name_key(name)) == name_key(name)
+        assert "@" not in data.username
+
+
+async def test_c10_common_passwords(client: httpx2.AsyncClient) -> None:
+    assert len(common_passwords()) >= 3000
+    assert min(map(len, common_passwords())) >= 8
+    for password in ("password", "PassWord", "12345678", "qwertyuiop", "ｐａｓｓｗｏｒｄ"):
+        response = await client.post(
+            f"{AUTH}/register", json=profile("ada") | {"password": password}
+        )
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["msg"] == "is one of the most common passwords"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["Ada.Lovelace", "ada.lovelace@example.com", "ADA.LOVELACE", "Countess Ada", "{name}"],
+)
+async def test_c10_own_names(client: httpx2.AsyncClient, password: str, app: FastAPI) -> None:
+    password = password.format(name=app.title.ljust(8, "!"))
+    body = {
+        "email": "ada.lovelace@example.com",
+        "username": "countess",
+        "full_name": "Countess Ada",
+    }
+    response = await client.post(f"{AUTH}/register", json=body | {"password": password})
+    if password.endswith("!"):  # a service whose name is too short to be a password
+        return
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "password"]
+
+
+async def test_c10_new_passwords_follow_the_same_rules(client: httpx2.AsyncClient) -> None:
+    await sign_in(client, "ada.lovelace")
+    for new in ("short", "password", "ada.lovelace", "Ada.Lovelace@Example.com", "x" * 129):
+        change = {"current_password": PASSWORD, "new_password": new}
+        assert (await client.put(f"{ME}/password", json=change)).status_code == 422
+    await login(client, "ada.lovelace")
+
+
+def test_c10_no_rules_of_composition() -> None:
+    """They make passwords worse (ASVS 6.2.5)."""
+    UserCreate.model_validate(profile("ada") | {"password": "allsmallletters"})
+
+
+async def test_c11_a_password_is_changed_only_with_the_current_one(
+    client: httpx2.AsyncClient, hashes: list[int]
+) -> None:
+    await sign_in(client, "ada")
+    for body in ({"password": "another good one"}, {"hashed_password": "x"}, {"new_password": "x"}):
+        assert (await client.put(ME, json=body)).status_code == 422
+    body = {"new_password": "another good one"}
+    assert (await client.put(f"{ME}/password", json=body)).status_code == 422
+    hashes.clear()
+    response = await client.put(f"{ME}/password", json=body | {"current_password": "wrong"})
+    assert (response.status_code, hashes) == (403, [8])
+    await login(client, "ada")
+
+
+async def test_c11_a_new_email_address_takes_the_password(client: httpx2.AsyncClient) -> None:
+    await sign_in(client, "ada")
+    new = {"email": "countess@example.com"}
+    assert (await client.put(ME, json=new)).status_code == 403
+    assert (await client.put(ME, json=new | {"current_password": "wrong"})).status_code == 403
+    response = await client.put(ME, json=new | {"current_password": PASSWORD})
+    assert (response.status_code, response.json()["email"]) == (200, "countess@example.com")
+    await login(client, "countess@example.com")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Straße", "strasse"),
+        ("ｆｕｌｌｗｉｄｔｈ", "fullwidth"),
+        ("\u212aelvin", "kelvin"),
+        ("ADA", "ada"),
+        ("ﬁona", "fiona"),
+        ("cafe\u0301", "café"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+    ],
+)
+async def test_c12_spellings_of_one_username(
+    client: httpx2.AsyncClient, first: str, second: str
+) -> None:
+    await register(client, first, email="other@example.com")
+    body = profile("ada") | {"username": second}
+    assert (await client.post(f"{AUTH}/register", json=body)).status_code == 409
+    await login(client, second)
+
+
+async def test_c12_spellings_of_one_email_address(client: httpx2.AsyncClient) -> None:
+    """Dots and plus signs mean something only to some providers: those are other addresses."""
+    await register(client, "ada", email="Ada.L@Example.COM")
+    for email, status in {"ada.l@example.com": 409, "adal@example.com": 201}.items():
+        body = profile("eve") | {"email": email}
+        assert (await client.post(f"{AUTH}/register", json=body)).status_code == status
+    await login(client, "ADA.L@EXAMPLE.COM")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["admin", "Admin", "ＡＤＭＩＮ", "аdmin", "rοot", "root", "support", "me", "a@b", "ada@x.org"],
+)
+async def test_c13_c14_names_that_could_deceive(client: httpx2.AsyncClient, name: str) -> None:
+    """Reserved, mixed from look-alike alphabets, or like an e-mail address."""
+    body = profile("ada") | {"username": name}
+    assert (await client.post(f"{AUTH}/register", json=body)).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["ада", "José", "田中さん", "ada-l_1.x", "محمد", "शिव"])
+def test_c13_names_of_one_alphabet(name: str) -> None:
+    assert parse_username(name) == name
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c15_of_registrations_at_once_one_succeeds(client: httpx2.AsyncClient) -> None:
+    bodies = [profile("ada")] * 10 + [profile("eve") | {"email": "ADA@example.com"}] * 10
+    responses = await asyncio.gather(
+        *(client.post(f"{AUTH}/register", json=body) for body in bodies)
+    )
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 19
+
+
+class TestFlood:
+    """C16: many logins at once take neither all memory nor everybody else's time."""
+
+    @pytest.fixture
+    async def slow_client(
+        self, app: FastAPI, state: State, settings: Settings
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client of a service whose hashes are real."""
+        costly = settings.model_copy(
+            update={"argon2_memory_cost": 19_456, "argon2_time_cost": 6, "argon2_concurrency": 1}
+        )
+        service = PasswordService(costly)
+        async with client_of(app, {**state, "settings": costly, "passwords": service}) as client:
+            yield client
+        service.close()
+
+    @pytest.mark.usefixtures("committed", "session_factory")
+    async def test_c16_f14_the_event_loop_goes_on(self, slow_client: httpx2.AsyncClient) -> None:
+        """Each of these hashes takes longer than an answer of `/live` may."""
+        logins = asyncio.gather(*(attempt(slow_client, f"user{n}") for n in range(10)))
+        answers = []
+        while not logins.done():
+            started = time.perf_counter()
+            assert (await slow_client.get("/live")).status_code == 200
+            answers.append(time.perf_counter() - started)
+            await asyncio.sleep(0.005)
+        assert {response.status_code for response in await logins} == {401}
+        assert len(answers) > 20
+        assert sorted(answers)[len(answers) // 2] < 0.05
+
+    @pytest.mark.usefixtures("committed")
+    async def test_c16_few_hashes_at_a_time_and_the_excess_is_turned_away(
+        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        running = most = 0
+        lock = threading.Lock()
+        verify = PasswordHasher.verify
+
+        def counted_verify(self: PasswordHasher, hashed: str, password: str) -> bool:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.002)
+            with lock:
+                running -= 1
+            return verify(self, hashed, password)
+
+        monkeypatch.setattr(PasswordHasher, "verify", counted_verify)
+        monkeypatch.setattr(passwords, "MAX_WAITING", 20)
+        responses = await asyncio.gather(*(attempt(client, f"user{n}") for n in range(200)))
+        statuses = [response.status_code for response in responses]
+        # The first take their turns at once, twenty wait.
+        assert statuses.count(401) == 20 + settings.argon2_concurrency
+        assert statuses.count(503) == 200 - statuses.count(401)
+        assert most == settings.argon2_concurrency
+        turned_away = next(response for response in responses if response.status_code == 503)
+        assert turned_away.headers["retry-after"] == "5"
+
+
+@pytest.fixture
+def statements(state: State) -> Iterator[list[str]]:
+    """The SQL that is run."""
+    run: list[str] = []
+
+    def note(*args: Any) -> None:
+        run.append(args[2])
+
+    event.listen(state["engine"].sync_engine, "before_cursor_execute", note)
+    yield run
+    event.remove(state["engine"].sync_engine, "before_cursor_execute", note)
+
+
+@pytest.mark.usefixtures("committed")
+async def test_work_per_request(
+    client: httpx2.AsyncClient, statements: list[str], hashes: list[int]
+) -> None:
+    """Logging in takes one hash and three statements, knowing who calls takes one."""
+    await register(client, "ada")
+    await attempt(client, "ada", "wrong")
+    for number, failing in enumerate(statements):
+        assert failing, number
+    statements.clear()
+    hashes.clear()
+    tokens = await login(client, "ada")
+    assert (len(statements), hashes) == (3, [8])
+    statements.clear()
+    assert (await client.get(ME, headers=tokens.bearer)).status_code == 200
+    assert len(statements) == 1
+    statements.clear()
+    assert (await tokens.renew(client)).status_code == 200
+    assert len(statements) == 1
+
+
+def test_threads_end_with_the_service(settings: Settings) -> None:
+    service = PasswordService(settings)
+    service.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        asyncio.run(service.hash(PASSWORD))
+    assert get_password_hash(PASSWORD, settings)

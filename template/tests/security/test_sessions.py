@@ -1,0 +1,283 @@
+"""Sessions end when they should, for everybody (OWASP ASVS 7)."""
+
+import asyncio
+from base64 import b64encode
+from uuid import uuid4
+
+import httpx2
+import pytest
+from sqlalchemy import func, select, text, update
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+from structlog.testing import capture_logs
+
+from app.core.events import State
+from app.core.origin import Origin
+from app.models.user_session import UserSession
+from app.repositories.user_session import UserSessionRepository
+from tests.accounts import AUTH, ME, PASSWORD, USERS, Tokens, login, make_admin, register, sign_in
+from tests.conftest import SessionFactory
+
+
+@pytest.fixture
+async def tokens(client: httpx2.AsyncClient) -> Tokens:
+    await register(client, "ada")
+    return await login(client, "ada")
+
+
+async def assert_dead(client: httpx2.AsyncClient, *pairs: Tokens) -> None:
+    for pair in pairs:
+        assert (await client.get(ME, headers=pair.bearer)).status_code == 401
+        assert (await pair.renew(client)).status_code == 401
+
+
+async def assert_live(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    assert (await client.get(ME, headers=tokens.bearer)).status_code == 200
+
+
+async def test_refresh_gives_a_new_pair(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    response = await tokens.renew(client)
+    assert response.status_code == 200
+    renewed = Tokens(response.json())
+    assert renewed.body.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
+    assert (renewed.body["token_type"], renewed.body["expires_in"]) == ("bearer", 1800)
+    assert renewed.refresh != tokens.refresh
+    await assert_live(client, renewed)
+    assert (await renewed.renew(client)).status_code == 200
+
+
+@pytest.mark.usefixtures("committed")
+async def test_t8_replay_ends_the_session_for_thief_and_owner(
+    client: httpx2.AsyncClient, tokens: Tokens, state: State
+) -> None:
+    """And the end survives the 401 that tells of it."""
+    other = await login(client, "ada")
+    renewed = Tokens((await tokens.renew(client)).json())
+    with capture_logs() as lines:
+        assert (await tokens.renew(client)).status_code == 401
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == [
+        "refresh_token_reused"
+    ]
+    await assert_dead(client, tokens, renewed)
+    await assert_live(client, other)
+    async with state["engine"].connect() as connection:
+        revoked = select(func.count(UserSession.revoked_at))
+        assert await connection.scalar(revoked) == 1
+
+
+@pytest.mark.usefixtures("committed")
+async def test_t9_of_parallel_refreshes_one_succeeds(
+    client: httpx2.AsyncClient, tokens: Tokens
+) -> None:
+    """The others count as replays, so the session is over: clients refresh one at a time."""
+    responses = await asyncio.gather(*(tokens.renew(client) for _ in range(20)))
+    assert sorted(response.status_code for response in responses) == [200] + [401] * 19
+    (winner,) = (response for response in responses if response.status_code == 200)
+    await assert_dead(client, Tokens(winner.json()))
+
+
+async def test_t10_stored_tokens_are_worthless(
+    client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
+) -> None:
+    """Neither the token nor any part of it that is secret is in the database."""
+    renewed = Tokens((await tokens.renew(client)).json())
+    async with session_factory() as session:
+        rows = (await session.scalars(text("SELECT user_sessions::text FROM user_sessions"))).all()
+    (row,) = rows
+    for token in (tokens.refresh, renewed.refresh, renewed.access):
+        for part in token.split(".")[1:]:
+            assert part not in row
+            assert part.encode().hex() not in row
+            assert b64encode(part.encode()).decode() not in row
+
+
+async def test_t11_logout(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    """Access and refresh token die at once; other sessions go on."""
+    other = await login(client, "ada")
+    response = await client.post(
+        f"{AUTH}/logout", json={"refresh_token": tokens.refresh}, headers=tokens.bearer
+    )
+    assert (response.status_code, response.content) == (204, b"")
+    await assert_dead(client, tokens)
+    await assert_live(client, other)
+
+
+async def test_t11_logout_with_somebody_elses_token(
+    client: httpx2.AsyncClient, tokens: Tokens
+) -> None:
+    await register(client, "eve")
+    eve = await login(client, "eve")
+    response = await client.post(
+        f"{AUTH}/logout", json={"refresh_token": tokens.refresh}, headers=eve.bearer
+    )
+    assert response.status_code == 401
+    await assert_live(client, tokens)
+
+
+async def test_t11_logout_all(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    other = await login(client, "ada")
+    await register(client, "eve")
+    eve = await login(client, "eve")
+    response = await client.post(f"{AUTH}/logout-all", headers=tokens.bearer)
+    assert response.status_code == 204
+    await assert_dead(client, tokens, other)
+    await assert_live(client, eve)
+
+
+async def test_sessions_are_listed(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    headers = {"User-Agent": "x" * 500}
+    response = await client.post(
+        f"{AUTH}/login", data={"username": "ada", "password": PASSWORD}, headers=headers
+    )
+    other = Tokens(response.json())
+    listed = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
+    assert len(listed) == 2
+    assert [entry["is_current"] for entry in listed].count(True) == 1
+    assert {entry["ip_address"] for entry in listed} == {"127.0.0.1"}
+    assert {len(entry["user_agent"]) for entry in listed} == {200, len("python-httpx2/2.16.0")}
+    (current,) = (entry for entry in listed if entry["is_current"])
+    ended = next(entry for entry in listed if not entry["is_current"])
+    response = await client.delete(f"{AUTH}/sessions/{ended['id']}", headers=tokens.bearer)
+    assert response.status_code == 204
+    await assert_dead(client, other)
+    await assert_live(client, tokens)
+    listed = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
+    assert [entry["id"] for entry in listed] == [current["id"]]
+
+
+async def test_t11_foreign_and_unknown_sessions_are_alike(
+    client: httpx2.AsyncClient, tokens: Tokens
+) -> None:
+    await register(client, "eve")
+    eve = await login(client, "eve")
+    (session,) = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
+    for session_id in (session["id"], uuid4()):
+        response = await client.delete(f"{AUTH}/sessions/{session_id}", headers=eve.bearer)
+        assert response.status_code == 404
+        assert response.json()["detail"] == f"There is no session {session_id}."
+    await assert_live(client, tokens)
+
+
+async def test_t12_new_password_ends_all_other_sessions(
+    client: httpx2.AsyncClient, tokens: Tokens
+) -> None:
+    other = await login(client, "ada")
+    change = {"current_password": PASSWORD, "new_password": "another good one"}
+    response = await client.put(f"{ME}/password", json=change, headers=tokens.bearer)
+    assert response.status_code == 204
+    await assert_dead(client, other)
+    await assert_live(client, tokens)
+    await login(client, "ada", "another good one")
+
+
+@pytest.mark.parametrize("change", [{"role": "admin"}, {"is_active": False}])
+async def test_t12_new_rights_end_all_sessions(
+    client: httpx2.AsyncClient,
+    tokens: Tokens,
+    session_factory: SessionFactory,
+    change: dict[str, object],
+) -> None:
+    me = (await client.get(ME, headers=tokens.bearer)).json()
+    await sign_in(client, "boss")
+    await make_admin(session_factory, "boss")
+    # What changes nothing ends nothing.
+    unchanged = {"role": "user", "is_active": True, "full_name": "Ada L."}
+    assert (await client.put(f"{USERS}/{me['id']}", json=unchanged)).status_code == 200
+    await assert_live(client, tokens)
+    with capture_logs() as lines:
+        assert (await client.put(f"{USERS}/{me['id']}", json=change)).status_code == 200
+    (line,) = (line for line in lines if line["event"] == "rights_changed")
+    assert line["target_id"] == me["id"]
+    await assert_dead(client, tokens)
+
+
+async def test_t12_deletion_ends_all_sessions(client: httpx2.AsyncClient, tokens: Tokens) -> None:
+    assert (await client.delete(ME, headers=tokens.bearer)).status_code == 204
+    await assert_dead(client, tokens)
+    assert (await client.post(f"{AUTH}/login", data=credentials())).status_code == 401
+
+
+def credentials() -> dict[str, str]:
+    return {"username": "ada", "password": PASSWORD}
+
+
+async def test_t12_rights_are_read_from_the_database(
+    client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
+) -> None:
+    """Not from the token, which knows no role."""
+    assert (await client.get(f"{USERS}/", headers=tokens.bearer)).status_code == 403
+    await make_admin(session_factory, "ada")
+    assert (await client.get(f"{USERS}/", headers=tokens.bearer)).status_code == 200
+    async with session_factory.begin() as session:
+        await session.execute(text("UPDATE users SET is_active = false"))
+    await assert_dead(client, tokens)
+
+
+async def age(session_factory: SessionFactory, days: float) -> None:
+    """Let every session begin, and have been used, so long ago."""
+    past = func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
+    async with session_factory.begin() as session:
+        await session.execute(
+            update(UserSession).values(
+                created_at=UserSession.created_at - past,
+                last_used_at=UserSession.last_used_at - past,
+                expires_at=UserSession.expires_at - past,
+            )
+        )
+
+
+async def test_t13_unused_sessions_expire(
+    client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
+) -> None:
+    await age(session_factory, 6.99)
+    await assert_live(client, tokens)
+    await age(session_factory, 0.02)
+    await assert_dead(client, tokens)
+
+
+async def test_t13_used_sessions_expire_as_well(
+    client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
+) -> None:
+    """A session that is renewed for ever would be a session for ever."""
+    for _ in range(5):
+        await age(session_factory, 5.99)
+        tokens = Tokens((await tokens.renew(client)).json())
+    (session,) = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
+    assert session["expires_at"] > session["last_used_at"]
+    await assert_live(client, tokens)
+    await age(session_factory, 0.06)
+    await assert_dead(client, tokens)
+
+
+async def test_t16_expired_sessions_are_purged_by_an_index(
+    client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
+) -> None:
+    await age(session_factory, 8)
+    live = await login(client, "ada")
+    async with session_factory.begin() as session:
+        assert await UserSessionRepository(session).purge() == 1
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await session.scalars(
+            text("EXPLAIN DELETE FROM user_sessions WHERE expires_at <= now()")
+        )
+        assert "ix_user_sessions_expires_at" in "\n".join(plan)
+    await assert_live(client, live)
+    assert (await tokens.renew(client)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7", "192.0.2.7/32"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7/32"),
+        ("", "None", "None"),
+        ("/run/app.sock", "None", "None"),
+        (None, "None", "None"),
+    ],
+)
+def test_origins(host: str | None, address: str, network: str) -> None:
+    """An IPv6 client has a whole /64 to itself; an IPv4 one may come dressed as IPv6."""
+    scope: Scope = {"type": "http", "headers": [], "client": None if host is None else (host, 1)}
+    origin = Origin.of(HTTPConnection(scope))
+    assert (str(origin.address), str(origin.network)) == (address, network)

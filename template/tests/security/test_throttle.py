@@ -1,0 +1,248 @@
+"""Guessing slows down whoever guesses, and nobody else (OWASP ASVS 6.3.1)."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select, text, update
+from structlog.testing import capture_logs
+
+from app.core.config import Settings
+from app.core.events import State
+from app.models.login_failure import LoginFailure
+from app.repositories.login_failure import LoginFailureRepository
+from app.services.throttle import ACCOUNT, ADDRESS, MEMORY, PAIR
+from tests.accounts import AUTH, ME, PASSWORD, attempt, login, register
+from tests.conftest import SessionFactory, client_of
+
+HOME, ELSEWHERE = "198.51.100.1", "203.0.113.9"
+
+At = Callable[[str], httpx2.AsyncClient]
+
+
+@pytest.fixture
+def at(app: FastAPI, state: State, session_factory: SessionFactory) -> At:
+    """Clients of the service at any address."""
+    return lambda address: client_of(app, {**state, "session_factory": session_factory}, address)
+
+
+async def fail(client: httpx2.AsyncClient, times: int, username: str = "ada") -> list[int]:
+    return [(await attempt(client, username, "wrong")).status_code for _ in range(times)]
+
+
+async def pass_time(session_factory: SessionFactory, seconds: float) -> None:
+    """Let every failure be so long ago."""
+    past = func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    async with session_factory.begin() as session:
+        await session.execute(
+            update(LoginFailure).values(last_failed_at=LoginFailure.last_failed_at - past)
+        )
+
+
+async def test_c4_guessing_one_password_slows_down(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    """Fifty wrong ones, then the right one: it has to wait its time, and then works."""
+    await register(client, "ada")
+    assert await fail(client, 50) == [401] * 5 + [429] * 45
+    refused = await attempt(client, "ada")
+    assert (refused.status_code, refused.json()["error_code"]) == (429, "too_many_requests")
+    assert 1 <= int(refused.headers["retry-after"]) <= 2
+    await pass_time(session_factory, int(refused.headers["retry-after"]))
+    await login(client, "ada")
+
+
+async def test_c4_delays_double_up_to_a_cap(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    """Whether or not there is such an account."""
+    await fail(client, 5, "nobody")
+    delays = []
+    for _ in range(13):
+        delay = int((await attempt(client, "nobody")).headers["retry-after"])
+        delays.append(delay)
+        await pass_time(session_factory, delay)
+        assert await fail(client, 1, "nobody") == [401]
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c4_success_forgives(client: httpx2.AsyncClient) -> None:
+    await register(client, "ada")
+    for _ in range(3):
+        assert await fail(client, 4) == [401] * 4
+        await login(client, "ada")
+
+
+async def test_c4_failures_are_forgotten(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    assert await fail(client, 6) == [401] * 5 + [429]
+    await pass_time(session_factory, MEMORY.total_seconds())
+    assert await fail(client, 6) == [401] * 5 + [429]
+
+
+def test_delays_are_bounded() -> None:
+    for back_off in (PAIR, ACCOUNT, ADDRESS):
+        assert back_off.delay(10**6) == back_off.longest < MEMORY.total_seconds()
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c4_the_count_survives_the_401(client: httpx2.AsyncClient, state: State) -> None:
+    await fail(client, 3)
+    async with state["engine"].connect() as connection:
+        counts = (await connection.scalars(select(LoginFailure.failures))).all()
+    assert counts == [3, 3, 3]
+
+
+async def test_c5_nobody_locks_somebody_else_out(
+    client: httpx2.AsyncClient, at: At, session_factory: SessionFactory
+) -> None:
+    """An attacker at one address never slows down the owner at another."""
+    await register(client, "ada")
+    session = await login(at(HOME), "ada")
+    for _ in range(20):
+        await fail(at(ELSEWHERE), 10)
+        await pass_time(session_factory, 100)
+    assert await fail(at(ELSEWHERE), 1) == [429]
+    await login(at("192.0.2.44"), "ada")
+    assert (await at(HOME).get(ME, headers=session.bearer)).status_code == 200
+
+
+async def guess_from_everywhere(at: At) -> None:
+    """Guess one account's password from many addresses."""
+    for number in range(ACCOUNT.free // PAIR.free):
+        assert await fail(at(f"203.0.113.{number}"), PAIR.free) == [401] * PAIR.free
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c5_not_even_from_many_addresses(
+    client: httpx2.AsyncClient, at: At, session_factory: SessionFactory
+) -> None:
+    """Everybody waits then, but where the owner has been: there, only failures there count."""
+    await register(client, "ada")
+    await login(at(HOME), "ada")
+    await guess_from_everywhere(at)
+    refused = await attempt(at("192.0.2.44"), "ada")
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) <= 30
+    await login(at(HOME), "ada")
+    await pass_time(session_factory, 30)
+    await login(at("192.0.2.44"), "ada")
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c5_home_is_no_free_ride(client: httpx2.AsyncClient, at: At) -> None:
+    """Guessing beside the owner is slowed down like anywhere else."""
+    await register(client, "ada")
+    await login(at(HOME), "ada")
+    assert await fail(at(HOME), 8) == [401] * 5 + [429] * 3
+
+
+async def test_c6_one_address_many_accounts(at: At, session_factory: SessionFactory) -> None:
+    """A list of leaked passwords gets through fifty, then one in half a minute."""
+    client = at(ELSEWHERE)
+    statuses = [(await attempt(client, f"user{n}", "leaked")).status_code for n in range(200)]
+    assert statuses == [401] * 50 + [429] * 150
+    assert (await attempt(at(HOME), "user1", "mine")).status_code == 401
+    await pass_time(session_factory, 30)
+    assert [(await attempt(client, f"other{n}")).status_code for n in (1, 2)] == [401, 429]
+
+
+@pytest.mark.parametrize("neighbour", ["2001:db8::2", "2001:db8::ffff:1"])
+async def test_c6_an_ipv6_client_is_one_however_many_addresses_it_has(
+    at: At, neighbour: str
+) -> None:
+    assert await fail(at("2001:db8::1"), 5) == [401] * 5
+    assert await fail(at(neighbour), 1) == [429]
+    assert await fail(at("2001:db8:0:1::1"), 1) == [401]
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c6_neighbours_of_an_attacker_go_on(client: httpx2.AsyncClient, at: At) -> None:
+    """Behind one router: those who have logged in from there before are not affected."""
+    await register(client, "ada")
+    await login(at(HOME), "ada")
+    for n in range(60):
+        await attempt(at(HOME), f"user{n}", "leaked")
+    assert (await attempt(at(HOME), "stranger")).status_code == 429
+    await login(at(HOME), "ada")
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c7_guesses_at_once_get_no_further(
+    client: httpx2.AsyncClient, settings: Settings
+) -> None:
+    await register(client, "ada")
+    responses = await asyncio.gather(*(attempt(client, "ada", "wrong") for _ in range(100)))
+    statuses = [response.status_code for response in responses]
+    assert PAIR.free <= statuses.count(401) < PAIR.free + settings.argon2_concurrency
+    assert statuses.count(429) == 100 - statuses.count(401)
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c4_the_current_password_cannot_be_guessed_either(
+    client: httpx2.AsyncClient,
+) -> None:
+    """With a stolen session, one could try at leisure."""
+    await register(client, "ada")
+    tokens = await login(client, "ada")
+    change = {"current_password": "wrong", "new_password": "another good one"}
+    statuses = [
+        (await client.put(f"{ME}/password", json=change, headers=tokens.bearer)).status_code
+        for _ in range(7)
+    ]
+    assert statuses == [403] * 5 + [429] * 2
+
+
+async def test_names_and_addresses_are_not_stored(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    """Somebody may have typed their password into the wrong box."""
+    await fail(client, 1, "hunter2")
+    async with session_factory() as session:
+        rows = await session.scalars(text("SELECT login_failures::text FROM login_failures"))
+        stored = "".join(rows)
+    for word in ("hunter2", "127.0.0.1"):
+        assert word not in stored
+        assert word.encode().hex() not in stored
+
+
+async def test_t16_what_is_forgotten_is_purged_by_an_index(
+    client: httpx2.AsyncClient, session_factory: SessionFactory
+) -> None:
+    await fail(client, 1)
+    await pass_time(session_factory, MEMORY.total_seconds())
+    await fail(client, 1, "eve")
+    async with session_factory.begin() as session:
+        assert await LoginFailureRepository(session).purge(MEMORY) == 2  # ada, and the pair
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await session.scalars(
+            text("EXPLAIN DELETE FROM login_failures WHERE last_failed_at <= now()")
+        )
+        assert "ix_login_failures_last_failed_at" in "\n".join(plan)
+
+
+@pytest.mark.usefixtures("committed")
+async def test_o11_every_outcome_is_an_event(client: httpx2.AsyncClient) -> None:
+    """Who, what, and from where; never how they are called."""
+    with capture_logs() as lines:
+        ada = await register(client, "ada")
+        await login(client, "ada")
+        await fail(client, 6)
+        await attempt(client, "nobody", "wrong")
+    events = [
+        {name: line.get(name) for name in ("event", "user_id", "ip_address")}
+        for line in lines
+        if line["event"] != "request"
+    ]
+    known = {"user_id": ada["id"], "ip_address": "127.0.0.1"}
+    names = ["user_registered", "login_succeeded", *["login_failed"] * 5, "login_throttled"]
+    assert events == [
+        *({"event": name, **known} for name in names),
+        {"event": "login_failed", "user_id": None, "ip_address": "127.0.0.1"},
+    ]
+    assert PASSWORD not in str(lines)
+    assert AUTH in str(lines)
