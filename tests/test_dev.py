@@ -1,5 +1,6 @@
 """`make dev`, as the new owner of a project uses it."""
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import Render, clean_environment
+from tests.conftest import Render, clean_environment, run
 
 pytestmark = pytest.mark.suite
 
@@ -84,9 +85,26 @@ def test_serves_and_leaves_nothing_running(render: Render) -> None:
     for _ in range(2):  # the second start finds what the first one left
         with make_dev(project) as address:
             assert answers(f"{address}/docs")
-            assert answers(f"{address}/api/v1/items/")
         assert database_stops(project)
     assert re.fullmatch(r"[\w-]{32}", database_url(project).password or "")
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_walk_of_the_readme(render: Render, example: bool) -> None:
+    """From registration to logout, pasted as it stands."""
+    project = render(example=example)
+    (walk,) = (
+        block
+        for block in re.findall("```sh\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+        if "/auth/register" in block
+    )
+    with make_dev(project) as address:
+        printed = run(project, "sh", "-c", walk.replace("localhost:8000", address)).splitlines()
+    registered, me, *items, refused = map(json.loads, filter(None, printed))
+    assert registered == me
+    assert (me["username"], me["full_name"]) == ("ada", "Ada Lovelace")
+    assert len(items) == (2 if example else 0)
+    assert refused["status"] == 401
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")

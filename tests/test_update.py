@@ -13,6 +13,19 @@ from tests.conftest import QUESTIONS, Render, commit, git, run
 VERSIONS = Path("migrations", "versions")
 
 
+CREATE_ADMIN = (
+    *("app", "create-admin", "--generate-password"),
+    *("--username", "ada", "--email", "ada@example.com"),
+)
+
+QUERY = """
+import os, sys
+from tests.databases import execute
+from app.db.url import parse_database_url
+print(execute(parse_database_url(os.environ["DATABASE_URL"]), sys.argv[1]))
+"""
+
+
 @pytest.fixture
 def template(copier: CopierFixture, tmp_path: Path) -> Path:
     """A template of our own, whose later versions we write."""
@@ -38,6 +51,11 @@ def revisions(project: Path) -> dict[str, str]:
 def app_dev(project: Path, *command: str) -> str:
     """Run a command beside the project's own database."""
     return run(project, "uv", "run", "--locked", "--quiet", "app", "dev", *command)
+
+
+def query(project: Path, statement: str) -> str:
+    """Ask the project's own database, by its own means."""
+    return app_dev(project, "python", "-c", QUERY, statement).strip()
 
 
 def test_update_neither_adds_nor_changes_nor_removes_a_revision(
@@ -78,6 +96,35 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     run(project, tools / "ruff", "format", "--check")
     app_dev(project, "alembic", "upgrade", "head")
     app_dev(project, "alembic", "check")
+
+
+def test_accounts_turned_on_later_find_rows(render: Render) -> None:
+    """Items from before have no owner: they stay, and only admins see them."""
+    project = render(auth=False)
+    commit(project)
+    app_dev(project, "alembic", "upgrade", "head")
+    query(project, "INSERT INTO items (title) VALUES ('from before')")
+
+    update(project, auth=True)
+    run(project, "uv", "lock", "--offline", "--quiet")
+    app_dev(project, "alembic", "revision", "--autogenerate", "-m", "add accounts")
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, "alembic", "check")
+    assert query(project, "SELECT title, owner_id FROM items") == "[('from before', None)]"
+    run(project, "make", "test", "ARGS=tests/api tests/db -k 'not up_down_up'")
+
+
+def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
+    project = render()
+    commit(project)
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, *CREATE_ADMIN)
+
+    update(project, auth=False)
+    run(project, "uv", "lock", "--offline", "--quiet")
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, "alembic", "check")
+    assert query(project, "SELECT username FROM users") == "[('ada',)]"
 
 
 def test_feature_turned_off_keeps_its_table(render: Render) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from dotenv import dotenv_values, set_key
 
 from dev.binaries import open_to_everyone, reachable_binaries, version
-from dev.dotenv import create_dotenv
+from dev.dotenv import provide_dotenv
 from dev.postgres import accepts_connections, initialise, running_server
 from dev.process import (
     START_TIMEOUT,
@@ -40,7 +40,7 @@ def project_database(project: Path) -> Iterator[str]:
     """
     state = project / ".dev"
     own_url = state / "database-url"
-    create_dotenv(project)
+    provide_dotenv(project)
     chosen = os.environ.get("DATABASE_URL") or dotenv_values(project / ".env").get("DATABASE_URL")
     if chosen and not (own_url.exists() and own_url.read_text() == chosen):
         yield chosen

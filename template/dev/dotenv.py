@@ -7,19 +7,26 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
+from dotenv import dotenv_values, set_key
+
+_PLACEHOLDER = re.compile("^([A-Z0-9_]+)=change-me$", re.MULTILINE)
 
 
-def create_dotenv(project: Path) -> None:
-    """Create `.env` from `.env.example` if it is missing, a fresh secret for each placeholder.
+def provide_dotenv(project: Path) -> None:
+    """Make sure that `.env` exists, and has a secret for each placeholder of `.env.example`.
 
-    `DATABASE_URL` stays empty: it comes with the server that it names.
+    A new one is a copy, with `DATABASE_URL` left empty: it comes with the server that it names. One
+    that is there keeps all it has, and gets what a feature turned on since then needs.
     """
-    path = project / ".env"
+    path, example = project / ".env", (project / ".env.example").read_text(encoding="utf-8")
     if path.exists():
+        missing = set(_PLACEHOLDER.findall(example)) - dotenv_values(path).keys()
+        for name in sorted(missing):
+            set_key(path, name, secrets.token_urlsafe(32), quote_mode="never")
+            click.echo(f"Added {name} to .env, with a fresh secret.", err=True)
         return
-    text = (project / ".env.example").read_text(encoding="utf-8")
-    text = re.sub("^DATABASE_URL=.*", "DATABASE_URL=", text, flags=re.MULTILINE)
-    text = re.sub("(?<==)change-me$", lambda _: secrets.token_urlsafe(32), text, flags=re.MULTILINE)
+    text = re.sub("^DATABASE_URL=.*", "DATABASE_URL=", example, flags=re.MULTILINE)
+    text = _PLACEHOLDER.sub(lambda found: f"{found[1]}={secrets.token_urlsafe(32)}", text)
     unfinished = project / f".env.{os.getpid()}"
     unfinished.touch(mode=0o600)
     unfinished.write_text(text, encoding="utf-8")
@@ -30,4 +37,4 @@ def create_dotenv(project: Path) -> None:
 
 
 if __name__ == "__main__":
-    create_dotenv(Path.cwd())
+    provide_dotenv(Path.cwd())

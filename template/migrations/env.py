@@ -7,10 +7,10 @@ from itertools import count
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, Index, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import SchemaItem
+from sqlalchemy.schema import ColumnCollectionConstraint, SchemaItem
 
 from app.core.config import load_settings
 from app.db.migrations import LOCK_KEY, read_revisions
@@ -20,14 +20,22 @@ log = logging.getLogger(__name__)
 
 
 def include_object(
-    _object: SchemaItem, _name: str | None, kind: str, reflected: bool, known: SchemaItem | None
+    thing: SchemaItem, name: str | None, kind: str, reflected: bool, known: SchemaItem | None
 ) -> bool:
-    """Leave tables alone that no model describes.
+    """Leave tables and columns alone that no model describes, and what hangs on such columns.
 
     They may hold data of a feature that was turned off: dropping one is a decision, which somebody
     writes into a revision by hand.
     """
-    return not (kind == "table" and reflected and known is None)
+    if not reflected or known is not None:
+        return True
+    if isinstance(thing, Table | Column):
+        log.warning("No model describes the %s %s: it is left alone", kind, name)
+        return False
+    if isinstance(thing, Index | ColumnCollectionConstraint) and thing.table is not None:
+        described = Base.metadata.tables[thing.table.name].columns
+        return all(column.name in described for column in thing.columns)
+    return True
 
 
 def run_offline() -> None:

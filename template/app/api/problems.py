@@ -48,7 +48,7 @@ def problem_response(
     )
     return Response(
         problem.model_dump_json(exclude_none=True),
-        status_code=status,
+        status_code=int(status),  # an HTTPStatus would look odd in the log
         headers=headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )

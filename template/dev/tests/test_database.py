@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from app.cli import cli
 from app.db.url import parse_database_url
 from dev.database import data_directory, project_database
+from dev.dotenv import provide_dotenv
 from dev.process import ServerError
 from tests.databases import execute
 
@@ -66,10 +67,21 @@ def test_database_is_made_once_and_stays(project: Path) -> None:
 
 
 def test_existing_environment_file_is_kept(project: Path) -> None:
-    (project / ".env").write_text("# mine\nENVIRONMENT=development\n")
+    mine = "# mine\nPOSTGRES_PASSWORD=mine\nDATABASE_URL="
+    (project / ".env").write_text(mine)
     with project_database(project) as url:
-        text = (project / ".env").read_text()
-    assert text == f"# mine\nENVIRONMENT=development\nDATABASE_URL={url}\n"
+        assert (project / ".env").read_text().startswith(f"{mine}{url}\n")
+
+
+def test_secrets_that_are_missing_are_added_once(project: Path) -> None:
+    """As after a feature was turned on that needs one."""
+    (project / ".env").write_text("ENVIRONMENT=development")
+    for _ in range(2):
+        provide_dotenv(project)
+        lines = (project / ".env").read_text().splitlines()
+        assert lines[0] == "ENVIRONMENT=development"
+        assert [line[:18] for line in lines].count("POSTGRES_PASSWORD=") == 1
+        assert min(map(len, lines[1:])) > 32
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])

@@ -41,7 +41,8 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return make(self, password)
 
     def counted_verify(self: PasswordHasher, hashed: str, password: str) -> bool:
-        made.append(extract_parameters(hashed).memory_cost)
+        if hashed != "!":
+            made.append(extract_parameters(hashed).memory_cost)
         return verify(self, hashed, password)
 
     monkeypatch.setattr(PasswordHasher, "hash", counted_hash)
@@ -103,6 +104,18 @@ async def test_c17_login_renews_an_outdated_hash(
         hashes.clear()
         await login(stronger_client, "ada")
         assert hashes == made
+
+
+async def test_c1_account_without_a_usable_password(
+    client: httpx2.AsyncClient, session_factory: SessionFactory, hashes: list[int]
+) -> None:
+    """Whatever stands in the column, it is a failure like any other."""
+    await register(client, "ada")
+    async with session_factory.begin() as session:
+        await session.execute(text("UPDATE users SET hashed_password = '!'"))
+    hashes.clear()
+    assert (await attempt(client, "ada")).status_code == 401
+    assert hashes == [8]
 
 
 async def test_c2_failures_look_the_same(

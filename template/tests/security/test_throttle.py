@@ -14,7 +14,7 @@ from app.core.events import State
 from app.models.login_failure import LoginFailure
 from app.repositories.login_failure import LoginFailureRepository
 from app.services.throttle import ACCOUNT, ADDRESS, MEMORY, PAIR
-from tests.accounts import AUTH, ME, PASSWORD, attempt, login, register
+from tests.accounts import ME, PASSWORD, attempt, login, register
 from tests.conftest import SessionFactory, client_of
 
 HOME, ELSEWHERE = "198.51.100.1", "203.0.113.9"
@@ -103,9 +103,9 @@ async def test_c5_nobody_locks_somebody_else_out(
     """An attacker at one address never slows down the owner at another."""
     await register(client, "ada")
     session = await login(at(HOME), "ada")
-    for _ in range(20):
-        await fail(at(ELSEWHERE), 10)
-        await pass_time(session_factory, 100)
+    for _ in range(8):
+        await fail(at(ELSEWHERE), 8)
+        await pass_time(session_factory, 10)
     assert await fail(at(ELSEWHERE), 1) == [429]
     await login(at("192.0.2.44"), "ada")
     assert (await at(HOME).get(ME, headers=session.bearer)).status_code == 200
@@ -245,4 +245,3 @@ async def test_o11_every_outcome_is_an_event(client: httpx2.AsyncClient) -> None
         {"event": "login_failed", "user_id": None, "ip_address": "127.0.0.1"},
     ]
     assert PASSWORD not in str(lines)
-    assert AUTH in str(lines)

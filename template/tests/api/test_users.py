@@ -1,0 +1,184 @@
+"""Accounts, one's own and everybody's."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from tests.accounts import AUTH, ME, USERS, login, make_admin, profile, register, sign_in
+from tests.conftest import SessionFactory
+
+
+class TestRegister:
+    async def test_answers_with_the_account(self, client: httpx2.AsyncClient) -> None:
+        account = await register(client, "ada", full_name="  Ada Lovelace ")
+        assert account.keys() == {
+            "id",
+            "email",
+            "username",
+            "full_name",
+            "role",
+            "is_active",
+            "created_at",
+            "updated_at",
+        }
+        assert (account["email"], account["username"]) == ("ada@example.com", "ada")
+        assert (account["full_name"], account["role"], account["is_active"]) == (
+            "Ada Lovelace",
+            "user",
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"email": "ada"},
+            {"email": "ada@localhost"},
+            {"username": "ab"},
+            {"username": "x" * 33},
+            {"username": "-ada"},
+            {"username": "ﷺ" * 3},  # longer than it looks
+            {"username": "a b c"},
+            {"full_name": "x" * 201},
+            {"full_name": None},
+        ],
+    )
+    async def test_refuses_what_is_wrong(
+        self, client: httpx2.AsyncClient, wrong: dict[str, object]
+    ) -> None:
+        response = await client.post(f"{AUTH}/register", json={**profile("ada"), **wrong})
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["loc"] == ["body", next(iter(wrong))]
+
+    async def test_documented_example_is_true(self, client: httpx2.AsyncClient) -> None:
+        schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+        (example,) = schemas["UserCreate"]["examples"]
+        response = await client.post(f"{AUTH}/register", json=example)
+        assert response.status_code == 201
+        assert (
+            response.json().items()
+            >= {name: value for name, value in example.items() if name != "password"}.items()
+        )
+
+
+class TestLogin:
+    @pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.com", "Ada@Example.com"])
+    async def test_by_username_or_email_address(
+        self, client: httpx2.AsyncClient, name: str
+    ) -> None:
+        await register(client, "ada")
+        tokens = await login(client, name)
+        assert tokens.body.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
+        assert (await client.get(ME, headers=tokens.bearer)).json()["username"] == "ada"
+
+    async def test_as_oauth_clients_do(self, client: httpx2.AsyncClient) -> None:
+        """They send more than we need; `/docs` does, too."""
+        form = {
+            "grant_type": "password",
+            "username": "ada",
+            "password": (await register(client, "ada")) and profile("ada")["password"],
+            "scope": "",
+            "client_id": "",
+        }
+        assert (await client.post(f"{AUTH}/login", data=form)).status_code == 200
+        form["grant_type"] = "client_credentials"
+        assert (await client.post(f"{AUTH}/login", data=form)).status_code == 422
+
+    async def test_docs_know_the_address(self, client: httpx2.AsyncClient) -> None:
+        """Relative to the service, wherever a proxy puts it."""
+        components = (await client.get("/openapi.json")).json()["components"]
+        (scheme,) = components["securitySchemes"].values()
+        assert scheme["flows"]["password"]["tokenUrl"] == "api/v1/auth/login"
+
+
+class TestMe:
+    async def test_reads(self, client: httpx2.AsyncClient) -> None:
+        account = await sign_in(client, "ada")
+        assert (await client.get(ME)).json() == account
+
+    async def test_changes_what_is_sent(self, client: httpx2.AsyncClient) -> None:
+        before = await sign_in(client, "ada")
+        after = (await client.put(ME, json={"full_name": "Ada L.", "username": "ＡＤＡ.l"})).json()
+        assert after == before | {
+            "full_name": "Ada L.",
+            "username": "ADA.l",
+            "updated_at": after["updated_at"],
+        }
+        assert (await client.put(ME, json={})).json() == after
+        # The same address is no new one.
+        assert (await client.put(ME, json={"email": before["email"]})).status_code == 200
+        await login(client, "ada.L")
+
+    async def test_name_of_somebody_else(self, client: httpx2.AsyncClient) -> None:
+        await register(client, "eve")
+        await sign_in(client, "ada")
+        response = await client.put(ME, json={"username": "EVE"})
+        assert (response.status_code, response.json()["error_code"]) == (409, "conflict")
+        assert (await client.get(ME)).json()["username"] == "ada"
+
+    async def test_changes_of_the_password_are_logged(self, client: httpx2.AsyncClient) -> None:
+        account = await sign_in(client, "ada")
+        change = {"current_password": profile("ada")["password"], "new_password": "a good one"}
+        with capture_logs() as lines:
+            assert (await client.put(f"{ME}/password", json=change)).status_code == 204
+        (line,) = (line for line in lines if line["event"] == "password_changed")
+        assert line["user_id"] == account["id"]
+
+
+class TestAdministration:
+    @pytest.fixture
+    async def admin(
+        self, client: httpx2.AsyncClient, session_factory: SessionFactory
+    ) -> httpx2.AsyncClient:
+        """A client of an admin among three accounts."""
+        await register(client, "eve", email="eve@example.org")
+        await register(client, "bob_1", email="bob@example.org")
+        await sign_in(client, "ada")
+        await make_admin(session_factory, "ada")
+        return client
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("sort=username", ["ada", "bob_1", "eve"]),
+            ("sort=-username", ["eve", "bob_1", "ada"]),
+            ("sort=email", ["ada", "bob_1", "eve"]),
+            ("sort=id", ["eve", "bob_1", "ada"]),
+            ("sort=-created_at", ["ada", "bob_1", "eve"]),
+            ("sort=id&page_size=2&page=2", ["ada"]),
+            ("sort=id&q=EXAMPLE.ORG", ["eve", "bob_1"]),
+            ("q=_", ["bob_1"]),  # A10: no wildcard, just a character
+            ("q=%25", []),
+            ("q=%5C", []),
+            ("role=admin", ["ada"]),
+            ("role=user&sort=username", ["bob_1", "eve"]),
+            ("is_active=false", []),
+            ("is_active=true&q=eve", ["eve"]),
+        ],
+    )
+    async def test_lists(self, admin: httpx2.AsyncClient, query: str, found: list[str]) -> None:
+        page = (await admin.get(f"{USERS}/?{query}")).json()
+        assert [user["username"] for user in page["users"]] == found
+        assert page.keys() == {"users", "total", "page", "page_size", "pages"}
+        if "page" not in query:
+            assert (page["total"], page["page"]) == (len(found), 1)
+
+    async def test_reads_changes_and_deletes(self, admin: httpx2.AsyncClient) -> None:
+        (eve,) = (await admin.get(f"{USERS}/?q=eve")).json()["users"]
+        address = f"{USERS}/{eve['id']}"
+        assert (await admin.get(address)).json() == eve
+        change: dict[str, Any] = {"email": "new@example.org", "role": "admin", "is_active": False}
+        assert (await admin.put(address, json=change)).json().items() >= change.items()
+        with capture_logs() as lines:
+            assert (await admin.delete(address)).status_code == 204
+        assert {"event": "user_deleted", "target_id": eve["id"]}.items() <= lines[0].items()
+        for method in ("GET", "DELETE", "PUT"):
+            body = {"full_name": "x"} if method == "PUT" else None
+            response = await admin.request(method, address, json=body)
+            assert response.status_code == 404
+
+    async def test_name_of_somebody_else(self, admin: httpx2.AsyncClient) -> None:
+        (eve,) = (await admin.get(f"{USERS}/?q=eve")).json()["users"]
+        response = await admin.put(f"{USERS}/{eve['id']}", json={"username": "ada"})
+        assert response.status_code == 409

@@ -1,0 +1,105 @@
+"""What operators do with accounts."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import URL
+
+from app.cli import cli
+from app.core.config import Settings
+from tests.accounts import ME, PASSWORD, login
+from tests.databases import execute
+
+ADMIN = ["create-admin", "--email", "boss@example.com", "--username", "boss"]
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+    """A runner whose environment names the test database, which it leaves empty."""
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.render_as_string(hide_password=False))
+    yield CliRunner()
+    execute(settings.database_url, "DELETE FROM users", "DELETE FROM login_failures")
+
+
+def accounts(settings: Settings) -> list[tuple[object, ...]]:
+    return execute(settings.database_url, "SELECT username, role FROM users")
+
+
+def test_asks_for_what_is_missing(run: CliRunner, settings: Settings) -> None:
+    answers = f"boss@example.com\nboss\n{PASSWORD}\n{PASSWORD}\n"
+    result = run.invoke(cli, ["create-admin"], input=answers)
+    assert result.exit_code == 0, result.output
+    assert PASSWORD not in result.output
+    assert accounts(settings) == [("boss", "admin")]
+
+
+async def test_generated_password_is_shown_once_and_works(
+    run: CliRunner, client: httpx2.AsyncClient
+) -> None:
+    result = await asyncio.to_thread(run.invoke, cli, [*ADMIN, "--generate-password"])
+    assert result.exit_code == 0, result.output
+    password = result.output.splitlines()[-1].rpartition(" ")[2]
+    assert len(password) >= 32
+    assert result.output.count(password) == 1
+    tokens = await login(client, "boss", password)
+    assert (await client.get(ME, headers=tokens.bearer)).json()["role"] == "admin"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "said"),
+    [
+        (["--email", "x"], PASSWORD, "email: "),
+        (["--username", "admin"], PASSWORD, "username: is reserved"),
+        ([], "password", "password: is one of the most common passwords"),
+        ([], "hunter2", "password: String should have at least 8 characters"),
+    ],
+)
+def test_same_rules_as_for_everybody(
+    run: CliRunner, settings: Settings, arguments: list[str], password: str, said: str
+) -> None:
+    result = run.invoke(cli, [*ADMIN, *arguments], input=f"{password}\n{password}\n")
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "hunter2" not in result.output
+    assert accounts(settings) == []
+
+
+def test_taken_name(run: CliRunner, settings: Settings) -> None:
+    for exit_code in (0, 1):
+        result = run.invoke(cli, [*ADMIN, "--generate-password"])
+        assert result.exit_code == exit_code
+    assert "is taken" in result.output
+    assert len(accounts(settings)) == 1
+
+
+def test_purge_tells_what_it_did(run: CliRunner, settings: Settings) -> None:
+    """T16."""
+    assert run.invoke(cli, [*ADMIN, "--generate-password"]).exit_code == 0
+    execute(
+        settings.database_url,
+        "INSERT INTO user_sessions (id, user_id, refresh_hash, expires_at) SELECT"
+        " gen_random_uuid(), id, '', now() + n * interval '1 day'"
+        " FROM users, generate_series(-2, 1) AS n",
+        "INSERT INTO login_failures VALUES ('a', 1, now() - interval '2 hours'), ('b', 1, now())",
+    )
+    result = run.invoke(cli, ["purge-sessions"])
+    assert result.exit_code == 0
+    assert "3 expired sessions and 1 forgotten login failures" in result.output
+    assert execute(settings.database_url, "SELECT count(*) FROM user_sessions") == [(1,)]
+
+
+@pytest.mark.parametrize("command", [[*ADMIN, "--generate-password"], ["purge-sessions"]])
+def test_what_is_missing_is_told_in_words(
+    run: CliRunner, empty_database: URL, command: list[str]
+) -> None:
+    url = empty_database.render_as_string(hide_password=False)
+    result = run.invoke(cli, command, env={"DATABASE_URL": url})
+    assert (result.exit_code, "app migrate" in result.output) == (1, True)
+    away = {"DATABASE_URL": "postgresql://app:hunter2@127.0.0.1:1/app"}
+    result = run.invoke(cli, command, env=away)
+    assert (result.exit_code, "check DATABASE_URL" in result.output) == (1, True)
+    assert "hunter2" not in result.output
