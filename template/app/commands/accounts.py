@@ -43,17 +43,15 @@ def create_admin(email: str, username: str, full_name: str, generate_password: b
             {"email": email, "username": username, "full_name": full_name, "password": password}
         )
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [
-            f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults
+        faults = [
+            f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_input=False)
         ]
-    else:
-        asyncio.run(_create_admin(settings, data))
-        click.echo(f"Created the admin {data.username}.")
-        if generate_password:
-            click.echo(f"The password, which is shown only now: {password}")
-        return
-    raise click.ClickException("\n".join(lines))
+        raise click.ClickException("\n".join(faults)) from None
+    asyncio.run(_create_admin(settings, data))
+    click.echo(f"Created the admin {data.username}.")
+    if generate_password:
+        click.echo(f"The password, which is shown only now: {password}")
 
 
 @click.command()

@@ -15,6 +15,11 @@ RESERVED_NAMES = frozenset(
 )  # fmt: skip
 """Names that would speak for the service itself (RFC 2142 has some of them)."""
 
+# Letters and marks that nobody sees (Default_Ignorable_Code_Point in Unicode's data).
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5").union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+
 # Alphabets that share shapes: an а of Cyrillic in "аdmin" looks like Latin's.
 _LOOKALIKES = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 
@@ -22,8 +27,8 @@ _LOOKALIKES = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 def name_key(name: str) -> str:
     """Return what two spellings of one name have in common, such as `ＡＤＡ` and `ada`.
 
-    NFKC and case folding, as Unicode's identifier caseless matching (UAX #15, UAX #31) has it. Dots
-    and plus signs stay: what they mean is the mail provider's business.
+    That is compatibility normalisation and case folding (UAX #15, NFKC). Dots and plus signs stay:
+    what they mean is the mail provider's business.
     """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
@@ -31,7 +36,8 @@ def name_key(name: str) -> str:
 def parse_username(name: str) -> str:
     """Return `name` in its normal form.
 
-    Only letters, digits and `._-`, so it can hold no `@` and never be taken for an e-mail address.
+    Only visible letters, digits and `._-`, so it can hold no `@` and never be taken for an e-mail
+    address.
 
     Raises:
         ValueError: it has other characters, speaks for the service, or mixes alphabets that look
@@ -40,7 +46,7 @@ def parse_username(name: str) -> str:
     name = unicodedata.normalize("NFKC", name)
     if len(name) > MAX_USERNAME:
         raise ValueError(f"must not be longer than {MAX_USERNAME} characters")
-    if not all(unicodedata.category(char)[0] in "LMN" or char in "._-" for char in name):
+    if not all(map(_is_allowed, name)):
         raise ValueError("must be made of letters, digits, dots, hyphens and underscores")
     if unicodedata.category(name[0])[0] not in "LN":
         raise ValueError("must begin with a letter or a digit")
@@ -51,3 +57,9 @@ def parse_username(name: str) -> str:
     if len(alphabets.intersection(_LOOKALIKES)) > 1:
         raise ValueError("must not mix alphabets that look alike")
     return name
+
+
+def _is_allowed(char: str) -> bool:
+    if char in "._-":
+        return True
+    return unicodedata.category(char)[0] in "LMN" and char not in _INVISIBLE

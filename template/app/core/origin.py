@@ -17,9 +17,11 @@ class Origin:
 
     @classmethod
     def of(cls, connection: HTTPConnection) -> "Origin":
-        """Read it from the request. No forwarding header is believed here: the server reads
-        `X-Forwarded-For`, from the proxies of `FORWARDED_ALLOW_IPS` alone.
-        """  # noqa: D205
+        """Read it from the request.
+
+        No forwarding header is believed here: the server reads `X-Forwarded-For`, and only from
+        the proxies of `FORWARDED_ALLOW_IPS`.
+        """
         host = connection.client.host if connection.client else ""
         try:
             address = ip_address(host)

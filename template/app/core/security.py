@@ -1,4 +1,7 @@
-"""Signed tokens and password hashes. `settings` is the environment's unless given."""
+"""Signed tokens and password hashes.
+
+Scripts and shells may leave out `settings`: then they are the environment's.
+"""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -10,7 +13,6 @@ from uuid import UUID
 import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from app import PROJECT_SLUG
 from app.core.config import Settings, load_settings
@@ -78,7 +80,7 @@ def verify_token(
 
 def refuse_token() -> NoReturn:
     """Raise the one answer to every token that is no good: it does not say why."""
-    raise UnauthorizedError("The token is missing, not valid, or no longer so.") from None
+    raise UnauthorizedError("The token is missing, not valid, or no longer valid.") from None
 
 
 def hash_token(token: str) -> bytes:
@@ -87,16 +89,17 @@ def hash_token(token: str) -> bytes:
 
 
 def get_password_hash(password: str, settings: Settings | None = None) -> str:
-    """Return an Argon2id hash with the parameters of the settings. It takes its time: see
-    `PasswordService` for the event loop's way.
-    """  # noqa: D205
+    """Return an Argon2id hash with the parameters of the settings.
+
+    It takes all of a core for a while. On the event loop, ask `PasswordService`.
+    """
     return _hasher(settings or _settings_of_environment()).hash(password)
 
 
 def verify_password(plain: str, hashed: str) -> bool:
     """Tell whether `hashed`, with whatever parameters, is the hash of `plain`."""
     try:
-        return PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY).verify(hashed, plain)
+        return PasswordHasher().verify(hashed, plain)
     except (VerifyMismatchError, InvalidHashError):
         return False
 

@@ -30,15 +30,16 @@ bearer_token = OAuth2PasswordBearer(tokenUrl="", auto_error=False)
 
 async def get_auth_service(request: Request, session: DBSession) -> AuthService:
     """Return the auth service over the request's session."""
-    state = request.state
+    state, origin = request.state, Origin.of(request)
+    bind_contextvars(ip_address=str(origin.address))
     return AuthService(
         settings=state.settings,
-        origin=Origin.of(request),
+        origin=origin,
         users=UserRepository(session),
         sessions=UserSessionRepository(session),
         throttle=LoginThrottle(LoginFailureRepository(session), state.settings),
         passwords=state.passwords,
-        keep=session.commit,
+        commit=session.commit,
     )
 
 
@@ -47,12 +48,7 @@ AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 
 async def get_user_service(session: DBSession, auth: AuthServiceDep) -> UserService:
     """Return the user service over the request's session."""
-    return UserService(
-        users=UserRepository(session),
-        sessions=UserSessionRepository(session),
-        auth=auth,
-        passwords=auth.passwords,
-    )
+    return UserService(UserRepository(session), UserSessionRepository(session), auth)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,34 +11,38 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.login_failure import LoginFailure
 
 
+class Recent(NamedTuple):
+    """How often a key failed, and how many seconds ago it last did."""
+
+    failures: int
+    age: float
+
+
 class LoginFailureRepository:
     """Counters in the database, by key. Nothing here commits."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def counted(
+    async def recent(
         self, since: Mapping[bytes, datetime | None], memory: timedelta
-    ) -> dict[bytes, tuple[int, float]]:
-        """Return how often each key failed, and how many seconds ago it last did.
+    ) -> dict[bytes, Recent]:
+        """Return the failures of each key that has any.
 
-        Failures are forgotten `memory` after the last of them, and those before `since`.
+        They are forgotten `memory` after the last of them, and if that was before `since`.
         """
         age = func.extract("epoch", func.now() - LoginFailure.last_failed_at)
         rows = await self._session.execute(
             select(LoginFailure.key, LoginFailure.failures, age)
             .where(LoginFailure.key.in_(since))
-            .where(LoginFailure.last_failed_at > _forgotten(since, memory))
+            .where(LoginFailure.last_failed_at > _horizon(since, memory))
         )
-        return {key: (failures, float(seconds)) for key, failures, seconds in rows}
+        return {key: Recent(failures, float(seconds)) for key, failures, seconds in rows}
 
-    async def count(self, since: Mapping[bytes, datetime | None], memory: timedelta) -> None:
+    async def record(self, since: Mapping[bytes, datetime | None], memory: timedelta) -> None:
         """Count one more failure for each key."""
-        # Sorted, so that two transactions never wait for each other.
-        statement = insert(LoginFailure).values(
-            [{"key": key, "failures": 1} for key in sorted(since)]
-        )
-        went_on = LoginFailure.last_failed_at > _forgotten(since, memory)
+        statement = insert(LoginFailure).values([{"key": key, "failures": 1} for key in since])
+        went_on = LoginFailure.last_failed_at > _horizon(since, memory)
         await self._session.execute(
             statement.on_conflict_do_update(
                 index_elements=[LoginFailure.key],
@@ -58,10 +63,8 @@ class LoginFailureRepository:
         return len(gone.all())
 
 
-def _forgotten(
-    since: Mapping[bytes, datetime | None], memory: timedelta
-) -> ColumnElement[datetime]:
+def _horizon(since: Mapping[bytes, datetime | None], memory: timedelta) -> ColumnElement[datetime]:
     starts = [(LoginFailure.key == key, start) for key, start in since.items() if start is not None]
-    horizon = func.now() - memory
+    oldest = func.now() - memory
     # GREATEST passes over null, which CASE gives for a key without a start.
-    return func.greatest(horizon, case(*starts)) if starts else horizon
+    return func.greatest(oldest, case(*starts)) if starts else oldest

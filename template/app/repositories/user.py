@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
-from sqlalchemy import ColumnElement, cast, delete, func, or_, select
+from sqlalchemy import Select, cast, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -68,10 +68,20 @@ class UserRepository:
             .scalar_subquery()
         )
         key = User.email_key if "@" in name else User.username_key
-        row = (
-            await self._session.execute(select(User, last_used).where(key == name_key(name)))
-        ).one_or_none()
+        rows = await self._session.execute(
+            select(User, last_used).where(key == name_key(name)),
+            execution_options={"populate_existing": True},
+        )
+        row = rows.one_or_none()
         return (row[0], row[1]) if row else (None, None)
+
+    async def replace_hash(self, user_id: int, *, old: str, new: str) -> bool:
+        """Replace the password's hash, unless it is no longer `old`."""
+        statement = update(User).where(User.id == user_id, User.hashed_password == old)
+        replaced = await self._session.scalar(
+            statement.values(hashed_password=new).returning(User.id)
+        )
+        return replaced is not None
 
     async def lock_admins(self) -> set[int]:
         """Return the ids of all active admins, none of whom changes before our commit."""
@@ -88,30 +98,36 @@ class UserRepository:
         statement = delete(User).where(User.id == user_id).returning(User.id)
         return await self._session.scalar(statement) is not None
 
-    async def count(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+    async def count(self, q: str | None, *, role: str | None, is_active: bool | None) -> int:
         """Count the accounts that match."""
-        statement = select(func.count()).select_from(User).where(*conditions)
+        statement = _matching(q, role, is_active).with_only_columns(
+            func.count(), maintain_column_froms=True
+        )
         return await self._session.scalar(statement) or 0
 
     async def page(
-        self, conditions: Sequence[ColumnElement[bool]], *, sort: str, offset: int, limit: int
+        self,
+        q: str | None,
+        *,
+        role: str | None,
+        is_active: bool | None,
+        sort: str,
+        offset: int,
+        limit: int,
     ) -> Sequence[User]:
         """Return one page. `sort` is a column's name, with `-` before it for descending."""
-        statement = select(User).where(*conditions).order_by(*ordering(sort, _SORT_COLUMNS))
+        statement = _matching(q, role, is_active).order_by(*ordering(sort, _SORT_COLUMNS))
         return (await self._session.scalars(statement.offset(offset).limit(limit))).all()
 
 
-def matching(
-    q: str | None, *, role: str | None, is_active: bool | None
-) -> list[ColumnElement[bool]]:
-    """Return the conditions under which an account is found; `q` is part of one of its names."""
-    conditions: list[ColumnElement[bool]] = []
+def _matching(q: str | None, role: str | None, is_active: bool | None) -> Select[User]:
+    """Return the query for accounts; `q` is part of one of their names."""
+    statement = select(User)
     if q is not None:
-        part = name_key(q)
-        keys = (User.email_key, User.username_key)
-        conditions.append(or_(*(key.contains(part, autoescape=True) for key in keys)))
+        part, keys = name_key(q), (User.email_key, User.username_key)
+        statement = statement.where(or_(*(key.contains(part, autoescape=True) for key in keys)))
     if role is not None:
-        conditions.append(User.role == role)
+        statement = statement.where(User.role == role)
     if is_active is not None:
-        conditions.append(User.is_active == is_active)
-    return conditions
+        statement = statement.where(User.is_active == is_active)
+    return statement

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
@@ -22,23 +23,32 @@ class UserSessionRepository:
     async def start(
         self,
         session_id: UUID,
-        user_id: int,
+        user: User,
         refresh_hash: bytes,
         origin: Origin,
         lifetime: timedelta,
-    ) -> None:
-        """Insert a session that ends after `lifetime` unless it is renewed."""
-        self._session.add(
-            UserSession(
-                id=session_id,
-                user_id=user_id,
-                refresh_hash=refresh_hash,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
-                expires_at=func.now() + lifetime,
+    ) -> bool:
+        """Insert a session that ends after `lifetime` unless it is renewed.
+
+        False when the account was closed or got another password since it was read. Checking the
+        password took a while; what ended all sessions meanwhile ends this one as well.
+        """
+        unchanged = (
+            select(
+                literal(session_id),
+                User.id,
+                literal(refresh_hash),
+                literal(origin.address, INET),
+                literal(origin.user_agent),
+                func.now() + lifetime,
             )
+            .where(User.id == user.id, User.is_active)
+            .where(User.hashed_password == user.hashed_password)
+            .with_for_update(read=True)
         )
-        await self._session.flush()
+        columns = ["id", "user_id", "refresh_hash", "ip_address", "user_agent", "expires_at"]
+        statement = insert(UserSession).from_select(columns, unchanged).returning(UserSession.id)
+        return await self._session.scalar(statement) is not None
 
     async def find_live(self, session_id: UUID, user_id: int) -> UserSession | None:
         """Return the session with its user, if both may still act."""
@@ -60,9 +70,10 @@ class UserSessionRepository:
         lifetime: timedelta,
         max_age: timedelta,
     ) -> bool:
-        """Replace the refresh token, if `spent` is the newest; one statement, so that of several
-        at once exactly one succeeds.
-        """  # noqa: D205
+        """Replace the refresh token, if `spent` is the newest.
+
+        It is one statement, so that of several at once exactly one succeeds.
+        """
         statement = (
             update(UserSession)
             .where(UserSession.id == session_id, UserSession.refresh_hash == spent, *_live())

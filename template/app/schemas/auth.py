@@ -17,7 +17,8 @@ from app.schemas.base import InputSchema, Schema
 from app.schemas.pagination import Id
 from app.schemas.password import Password
 
-MAX_NAME = 320
+MAX_LOGIN_NAME = 254
+"""The longest e-mail address."""
 
 
 class LoginForm(InputSchema):
@@ -28,7 +29,7 @@ class LoginForm(InputSchema):
 
     model_config = ConfigDict(extra="ignore")
 
-    username: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)] = Field(
+    username: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LOGIN_NAME)] = Field(
         description="The e-mail address or the username."
     )
     password: Password

@@ -17,10 +17,8 @@ from app.core.names import MAX_USERNAME, parse_username
 from app.core.password_policy import refuse_guessable
 from app.core.permissions import Role
 from app.schemas.base import InputSchema, Schema
-from app.schemas.pagination import Id, PageQuery
+from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password
-
-UserId = Id
 
 UserSort = Literal[
     "id", "-id", "email", "-email", "username", "-username", "created_at", "-created_at"
@@ -59,16 +57,21 @@ class UserCreate(InputSchema):
     @classmethod
     def _no_name(cls, password: NewPassword, info: ValidationInfo) -> NewPassword:
         names = [info.data.get(name, "") for name in ("email", "username", "full_name")]
-        refuse_guessable(password.get_secret_value(), filter(None, names))
+        refuse_guessable(password.get_secret_value(), names)
         return password
 
 
-class UserUpdate(InputSchema):
-    """What people may change of their own account. What is left out stays as it is."""
+class Profile(InputSchema):
+    """What can be changed of an account. What is left out, or null, stays as it is."""
 
     email: EmailStr | None = None
     username: Username | None = None
     full_name: FullName | None = None
+
+
+class UserUpdate(Profile):
+    """What people may change of their own account. What is left out, or null, stays as it is."""
+
     current_password: Password | None = Field(
         default=None, description="Needed for a new e-mail address: it is a way to log in."
     )
@@ -81,12 +84,9 @@ class PasswordChange(InputSchema):
     new_password: NewPassword
 
 
-class UserAdminUpdate(InputSchema):
-    """What admins may change of any account. What is left out stays as it is."""
+class UserAdminUpdate(Profile):
+    """What admins may change of any account. What is left out, or null, stays as it is."""
 
-    email: EmailStr | None = None
-    username: Username | None = None
-    full_name: FullName | None = None
     role: Role | None = None
     is_active: bool | None = None
 

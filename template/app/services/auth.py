@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 from uuid import UUID, uuid4
 
 import structlog
@@ -48,7 +49,7 @@ class AuthService:
     A refresh token works once. Whoever shows a spent one is a thief or has been robbed, so the
     whole session ends, for both (RFC 9700, section 4.14.2). Clients must not refresh twice at once.
 
-    `keep` commits: what was written before an error must outlive it.
+    `commit` is for what must outlive the error that follows, and gives the connection back.
     """
 
     settings: Settings
@@ -57,7 +58,7 @@ class AuthService:
     sessions: UserSessionRepository
     throttle: LoginThrottle
     passwords: PasswordService
-    keep: Callable[[], Awaitable[None]]
+    commit: Callable[[], Awaitable[None]]
 
     async def register_user(self, data: UserCreate) -> User:
         """Create an account.
@@ -71,7 +72,7 @@ class AuthService:
         user = await self.users.add(
             User(**data.model_dump(exclude={"password"}), hashed_password=hashed)
         )
-        log.info("user_registered", user_id=user.id, ip_address=self._ip_address)
+        log.info("user_registered", user_id=user.id)
         return user
 
     async def authenticate_user(self, username: str, password: str) -> User:
@@ -88,17 +89,17 @@ class AuthService:
             user, last_used = await self.users.find_for_login(username, self.origin.network)
             attempt = self.throttle.attempt(username, self.origin, last_used)
             if seconds := await self.throttle.seconds_to_wait(attempt):
-                log.warning("login_throttled", **self._from(user), retry_after=seconds)
+                log.warning("login_throttled", user_id=user and user.id, retry_after=seconds)
                 raise TooManyRequestsError("Too many failed logins: wait a little.", seconds)
-            hashed = user.hashed_password if user else None
-            is_right = await self.passwords.verify(password, hashed)
+            old = user.hashed_password if user else None
+            is_right = await self.passwords.verify(password, old)
+            if user and is_right and self.passwords.is_outdated(user.hashed_password):
+                new = await self.passwords.hash(password)
+                is_right = await self.users.replace_hash(user.id, old=user.hashed_password, new=new)
             if user is None or not is_right or not user.is_active:
-                await self.throttle.count_failure(attempt)
-                await self.keep()
-                log.warning("login_failed", **self._from(user))
-                raise UnauthorizedError("The username or the password is wrong.")
-            if self.passwords.is_outdated(user.hashed_password):
-                user.hashed_password = await self.passwords.hash(password)
+                await self.throttle.record_failure(attempt)
+                await self.commit()
+                _refuse_login(user)
         return user
 
     async def reauthenticate(self, user: User, password: str) -> None:
@@ -109,11 +110,12 @@ class AuthService:
             TooManyRequestsError: it was wrong too often lately.
             ServiceUnavailableError: too many passwords wait for being checked.
         """
-        await self.keep()  # gives the connection back while we wait for our turn
+        await self.commit()  # so that we hold no connection while we wait for our turn
         try:
             await self.authenticate_user(user.username, password)
         except UnauthorizedError:
             raise ForbiddenError("The current password is wrong.") from None
+        await self.commit()  # nor later
 
     async def login(self, username: str, password: str) -> TokenPair:
         """Start a session.
@@ -124,10 +126,12 @@ class AuthService:
         user = await self.authenticate_user(username, password)
         session_id = uuid4()
         pair = self._issue(str(user.id), session_id)
-        await self.sessions.start(
-            session_id, user.id, hash_token(pair.refresh_token), self.origin, self._lifetime
+        started = await self.sessions.start(
+            session_id, user, hash_token(pair.refresh_token), self.origin, self._lifetime
         )
-        log.info("login_succeeded", **self._from(user))
+        if not started:
+            _refuse_login(user)
+        log.info("login_succeeded", user_id=user.id)
         return pair
 
     async def refresh_access_token(self, refresh_token: str) -> TokenPair:
@@ -137,7 +141,7 @@ class AuthService:
             UnauthorizedError: the token is not valid, or the session is over. If the token is
                 spent, the session is over from now on.
         """
-        identity = self.identify(refresh_token, "refresh")
+        identity = self._identify(refresh_token, "refresh")
         pair = self._issue(str(identity.sub), identity.sid)
         renewed = await self.sessions.rotate(
             identity.sid,
@@ -149,10 +153,8 @@ class AuthService:
         )
         if not renewed:
             if await self.sessions.revoke(identity.sub, only=identity.sid):
-                await self.keep()
-                log.warning(
-                    "refresh_token_reused", user_id=identity.sub, ip_address=self._ip_address
-                )
+                await self.commit()
+                log.warning("refresh_token_reused", user_id=identity.sub)
             refuse_token()
         return pair
 
@@ -162,7 +164,7 @@ class AuthService:
         Raises:
             UnauthorizedError: there is none.
         """
-        identity = self.identify(access_token, "access")
+        identity = self._identify(access_token, "access")
         session = await self.sessions.find_live(identity.sid, identity.sub)
         return session or refuse_token()
 
@@ -172,11 +174,11 @@ class AuthService:
         Raises:
             UnauthorizedError: it is no token of this user.
         """
-        identity = self.identify(refresh_token, "refresh")
+        identity = self._identify(refresh_token, "refresh")
         if identity.sub != user_id:
             refuse_token()
         await self.sessions.revoke(user_id, only=identity.sid)
-        log.info("logged_out", user_id=user_id, ip_address=self._ip_address)
+        log.info("logged_out", user_id=user_id)
 
     async def logout_all(self, user_id: int) -> None:
         """End all of the user's sessions."""
@@ -195,8 +197,9 @@ class AuthService:
         """
         if not await self.sessions.revoke(user_id, only=session_id):
             raise NotFoundError(f"There is no session {session_id}.")
+        log.info("session_ended", user_id=user_id)
 
-    def identify(self, token: str, kind: Kind) -> Identity:
+    def _identify(self, token: str, kind: Kind) -> Identity:
         """Return whom a token speaks for.
 
         Raises:
@@ -221,11 +224,7 @@ class AuthService:
         days = min(self.settings.refresh_token_expire_days, self.settings.session_max_days)
         return timedelta(days=days)
 
-    def _from(self, user: User | None) -> dict[str, object]:
-        """Say for the log who it was, never how they are called, and from where."""
-        known = {"user_id": user.id} if user else {}
-        return {**known, "ip_address": self._ip_address}
 
-    @property
-    def _ip_address(self) -> str | None:
-        return str(self.origin.address) if self.origin.address else None
+def _refuse_login(user: User | None) -> NoReturn:
+    log.warning("login_failed", user_id=user and user.id)
+    raise UnauthorizedError("The username or the password is wrong.")

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from secrets import token_urlsafe
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from app.core.config import Settings
 from app.core.security import get_password_hash, is_outdated, verify_password
 from app.utils.exceptions import ServiceUnavailableError
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 MAX_WAITING = 100
 """Callers that may wait for their turn; whoever comes on top gets a 503 at once."""
@@ -63,9 +62,9 @@ class PasswordService:
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Tell whether `password` is the one behind `hashed`; None stands for no account.
 
-        However it fails, exactly one hash with today's parameters was made, so that an answer's
-        time does not tell whether there is an account. One whose hash is outdated costs that one
-        on top, right or wrong: success makes its new hash (see `is_outdated`).
+        When it fails, exactly one hash with today's parameters was made, so that an answer's time
+        does not tell whether there is an account. An outdated hash costs its own on top, until
+        the next login renews it.
         """
         if hashed is None:
             await self._run(verify_password, password, self._nobodys_hash)
@@ -79,6 +78,5 @@ class PasswordService:
         """Tell whether the hash should be made anew, now that the password is at hand."""
         return is_outdated(hashed, self._settings)
 
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
+    async def _run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

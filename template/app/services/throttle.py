@@ -1,9 +1,10 @@
-"""Failed logins slow down whoever causes them, and nobody else.
+"""Failed logins slow down whoever causes them.
 
-The counters live in PostgreSQL, so that every process sees them; Redis could keep them as well.
+The counters live in PostgreSQL, so that every process sees them.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -44,35 +45,27 @@ ADDRESS = BackOff(free=50, longest=30)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A login that is about to be tried, and the keys it counts under.
+    """A login that is about to be tried."""
 
-    An account that has been used from this address lately (`last_used`) answers only for the two
-    of them: no stranger can lock its owner out, and neither can a neighbour behind the same router.
+    counters: Mapping[bytes, datetime | None]
+    """What it counts under if it fails, with the time before which failures are forgiven.
+
+    Always in the same order, so that two transactions that count never wait for each other.
     """
 
-    pair: bytes
-    account: bytes
-    address: bytes
-    last_used: datetime | None
-
-    @property
-    def counters(self) -> dict[bytes, datetime | None]:
-        """Each key, with the time before which its failures are forgiven."""
-        return {self.pair: self.last_used, self.account: None, self.address: None}
-
-    @property
-    def limits(self) -> dict[bytes, BackOff]:
-        """The back-off of each key that counts against this attempt."""
-        if self.last_used is not None:
-            return {self.pair: PAIR}
-        return {self.pair: PAIR, self.account: ACCOUNT, self.address: ADDRESS}
+    limits: Mapping[bytes, BackOff]
+    """What it is held to."""
 
 
 class LoginThrottle:
     """Capped back-off, for an account whether or not it exists.
 
-    A name counts as it was typed, so that an answer never tells whether two belong together. Keys
-    are keyed hashes: people type passwords into the wrong box.
+    Where a session of the account was last used, only failures of the account from there count. So
+    no stranger can lock its owner out; only somebody on the owner's own network can, for a while.
+
+    An e-mail address and a username count apart, even of one account: an answer never tells
+    whether two names belong together. Keys are keyed hashes: people type passwords into the wrong
+    box. With a new JWT_SECRET_KEY, counting starts anew.
     """
 
     def __init__(self, failures: LoginFailureRepository, settings: Settings) -> None:
@@ -81,27 +74,27 @@ class LoginThrottle:
 
     def attempt(self, name: str, origin: Origin, last_used: datetime | None) -> Attempt:
         """Describe a login as `name`, whose account was last used from there at `last_used`."""
-        account, address = name_key(name), str(origin.network)
-        return Attempt(
-            pair=self._key("pair", account, address),
-            account=self._key("account", account),
-            address=self._key("address", address),
-            last_used=last_used,
-        )
+        name, network = name_key(name), str(origin.network)
+        pair = self._key("pair", name, network)
+        account, address = self._key("account", name), self._key("address", network)
+        limits = {pair: PAIR}
+        if last_used is None:
+            limits |= {account: ACCOUNT, address: ADDRESS}
+        return Attempt({pair: last_used, account: None, address: None}, limits)
 
     async def seconds_to_wait(self, attempt: Attempt) -> int:
         """Return after how many seconds the attempt may be made; 0 is now."""
-        counted = await self._failures.counted(attempt.counters, MEMORY)
+        recent = await self._failures.recent(attempt.counters, MEMORY)
         waits = [
-            back_off.delay(counted[key][0]) - counted[key][1]
+            back_off.delay(recent[key].failures) - recent[key].age
             for key, back_off in attempt.limits.items()
-            if key in counted
+            if key in recent
         ]
         return ceil(max([0, *waits]))
 
-    async def count_failure(self, attempt: Attempt) -> None:
+    async def record_failure(self, attempt: Attempt) -> None:
         """Count the attempt as failed."""
-        await self._failures.count(attempt.counters, MEMORY)
+        await self._failures.record(attempt.counters, MEMORY)
 
     def _key(self, *parts: str) -> bytes:
         return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256")

@@ -9,7 +9,7 @@ from app.core.password_policy import refuse_guessable
 from app.core.permissions import Role
 from app.models.user import User
 from app.models.user_session import UserSession
-from app.repositories.user import UserRepository, matching
+from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.pagination import numbering
 from app.schemas.user import (
@@ -21,7 +21,6 @@ from app.schemas.user import (
     UserUpdate,
 )
 from app.services.auth import AuthService
-from app.services.passwords import PasswordService
 from app.utils.exceptions import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
 
 log = structlog.get_logger("app.security")
@@ -38,26 +37,26 @@ class UserService:
     users: UserRepository
     sessions: UserSessionRepository
     auth: AuthService
-    passwords: PasswordService
 
-    async def update_own(self, user: User, data: UserUpdate) -> User:
+    async def update_own(self, user: User, data: UserUpdate) -> UserRead:
         """Change the caller's own profile.
 
         Raises:
             ConflictError: the e-mail address or the username is taken.
             ForbiddenError: a new e-mail address, without the current password.
         """
-        changes = data.model_dump(exclude_none=True, exclude={"current_password"})
         if data.email is not None and data.email != user.email:
             if data.current_password is None:
                 raise ForbiddenError("A new e-mail address takes the current_password as well.")
             await self.auth.reauthenticate(user, data.current_password.get_secret_value())
-        return await self._change(user, changes)
+        changes = data.model_dump(exclude_none=True, exclude={"current_password"})
+        return await self._change(await self._find(user.id, for_update=True), changes)
 
     async def change_password(self, session: UserSession, data: PasswordChange) -> None:
         """Give the caller a new password, and end all their other sessions.
 
         Raises:
+            ConflictError: somebody else changed it meanwhile.
             ForbiddenError: the current password is wrong.
             UnprocessableError: the new one is a name of the account.
         """
@@ -67,9 +66,10 @@ class UserService:
         except ValueError as error:
             raise UnprocessableError(f"The new password {error}.") from None
         await self.auth.reauthenticate(user, data.current_password.get_secret_value())
-        async with self.passwords.turn():
-            user.hashed_password = await self.passwords.hash(new_password)
-        await self.users.flush()
+        async with self.auth.passwords.turn():
+            new = await self.auth.passwords.hash(new_password)
+        if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):
+            raise ConflictError("The password was changed meanwhile.")
         await self.sessions.revoke(user.id, but=session.id)
         log.info("password_changed", user_id=user.id)
 
@@ -85,24 +85,29 @@ class UserService:
 
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
-        conditions = matching(query.q, role=query.role, is_active=query.is_active)
-        total = await self.users.count(conditions)
+        role, is_active = query.role, query.is_active
+        total = await self.users.count(query.q, role=role, is_active=is_active)
         users = await self.users.page(
-            conditions, sort=query.sort, offset=query.offset, limit=query.page_size
+            query.q,
+            role=role,
+            is_active=is_active,
+            sort=query.sort,
+            offset=query.offset,
+            limit=query.page_size,
         )
         return UserPage(
             users=[UserRead.model_validate(user) for user in users], **numbering(query, total)
         )
 
-    async def get(self, user_id: int) -> User:
+    async def get(self, user_id: int) -> UserRead:
         """Return an account.
 
         Raises:
             NotFoundError: there is none with this id.
         """
-        return await self._find(user_id)
+        return UserRead.model_validate(await self._find(user_id))
 
-    async def update(self, admin: User, user_id: int, data: UserAdminUpdate) -> User:
+    async def update(self, admin: User, user_id: int, data: UserAdminUpdate) -> UserRead:
         """Change any account. A new role or status ends its sessions.
 
         Raises:
@@ -115,13 +120,13 @@ class UserService:
             await self._require_somebody_else(admin, user_id)
         user = await self._find(user_id, for_update=True)
         before = (user.role, user.is_active)
-        await self._change(user, data.model_dump(exclude_none=True))
+        changed = await self._change(user, data.model_dump(exclude_none=True))
         if (user.role, user.is_active) != before:
             await self.sessions.revoke(user.id)
             log.warning(
                 "rights_changed", target_id=user.id, role=user.role, is_active=user.is_active
             )
-        return user
+        return changed
 
     async def delete(self, admin: User, user_id: int) -> None:
         """Delete any account but one's own.
@@ -137,7 +142,7 @@ class UserService:
 
     async def _require_somebody_else(self, admin: User, user_id: int) -> None:
         if user_id == admin.id:
-            raise ConflictError("Nobody takes their own rights: ask another admin.")
+            raise ConflictError("This is your own account: ask another admin.")
         await self._require_other_admin(user_id)
 
     async def _require_other_admin(self, user_id: int) -> None:
@@ -155,11 +160,12 @@ class UserService:
             raise _not_found(user_id)
         return user
 
-    async def _change(self, user: User, changes: Mapping[str, object]) -> User:
+    async def _change(self, user: User, changes: Mapping[str, object]) -> UserRead:
         for name, value in changes.items():
             setattr(user, name, value)
         await self.users.flush()
-        return user
+        log.info("user_changed", target_id=user.id, fields=sorted(changes))
+        return UserRead.model_validate(user)
 
 
 def _not_found(user_id: int) -> NotFoundError:

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from tests.accounts import AUTH, ME, USERS, login, make_admin, profile, register, sign_in
+from tests.accounts import AUTH, ME, PASSWORD, USERS, login, make_admin, profile, register, sign_in
 from tests.conftest import SessionFactory
 
 
@@ -74,13 +74,8 @@ class TestLogin:
 
     async def test_as_oauth_clients_do(self, client: httpx2.AsyncClient) -> None:
         """They send more than we need; `/docs` does, too."""
-        form = {
-            "grant_type": "password",
-            "username": "ada",
-            "password": (await register(client, "ada")) and profile("ada")["password"],
-            "scope": "",
-            "client_id": "",
-        }
+        await register(client, "ada")
+        form = {"grant_type": "password", "username": "ada", "password": PASSWORD, "scope": ""}
         assert (await client.post(f"{AUTH}/login", data=form)).status_code == 200
         form["grant_type"] = "client_credentials"
         assert (await client.post(f"{AUTH}/login", data=form)).status_code == 422
@@ -119,7 +114,7 @@ class TestMe:
 
     async def test_changes_of_the_password_are_logged(self, client: httpx2.AsyncClient) -> None:
         account = await sign_in(client, "ada")
-        change = {"current_password": profile("ada")["password"], "new_password": "a good one"}
+        change = {"current_password": PASSWORD, "new_password": "a good one"}
         with capture_logs() as lines:
             assert (await client.put(f"{ME}/password", json=change)).status_code == 204
         (line,) = (line for line in lines if line["event"] == "password_changed")

@@ -10,6 +10,7 @@ import pytest
 from app.core.config import Settings
 from app.core.events import State
 from app.main import create_app
+from tests.accounts import Tokens, login, register
 from tests.conftest import SessionFactory, client_of
 
 # The same examples in every run, however slow the machine.
@@ -21,6 +22,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture
+async def tokens(client: httpx2.AsyncClient) -> Tokens:
+    """The tokens of an account whose name is ada."""
+    await register(client, "ada")
+    return await login(client, "ada")
 
 
 @pytest.fixture

@@ -13,16 +13,24 @@ from structlog.testing import capture_logs
 
 from app.core.events import State
 from app.core.origin import Origin
+from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.user_session import UserSessionRepository
-from tests.accounts import AUTH, ME, PASSWORD, USERS, Tokens, login, make_admin, register, sign_in
+from app.services.auth import AuthService
+from app.services.passwords import PasswordService
+from tests.accounts import (
+    AUTH,
+    ME,
+    PASSWORD,
+    USERS,
+    Tokens,
+    attempt,
+    login,
+    make_admin,
+    register,
+    sign_in,
+)
 from tests.conftest import SessionFactory
-
-
-@pytest.fixture
-async def tokens(client: httpx2.AsyncClient) -> Tokens:
-    await register(client, "ada")
-    return await login(client, "ada")
 
 
 async def assert_dead(client: httpx2.AsyncClient, *pairs: Tokens) -> None:
@@ -126,15 +134,17 @@ async def test_t11_logout_all(client: httpx2.AsyncClient, tokens: Tokens) -> Non
 
 async def test_sessions_are_listed(client: httpx2.AsyncClient, tokens: Tokens) -> None:
     headers = {"User-Agent": "x" * 500}
-    response = await client.post(
-        f"{AUTH}/login", data={"username": "ada", "password": PASSWORD}, headers=headers
-    )
+    form = {"username": "ada", "password": PASSWORD}
+    response = await client.post(f"{AUTH}/login", data=form, headers=headers)
     other = Tokens(response.json())
     listed = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
     assert len(listed) == 2
     assert [entry["is_current"] for entry in listed].count(True) == 1
     assert {entry["ip_address"] for entry in listed} == {"127.0.0.1"}
-    assert {len(entry["user_agent"]) for entry in listed} == {200, len("python-httpx2/2.16.0")}
+    assert {len(entry["user_agent"]) for entry in listed} == {
+        200,
+        len(client.headers["user-agent"]),
+    }
     (current,) = (entry for entry in listed if entry["is_current"])
     ended = next(entry for entry in listed if not entry["is_current"])
     response = await client.delete(f"{AUTH}/sessions/{ended['id']}", headers=tokens.bearer)
@@ -194,11 +204,60 @@ async def test_t12_new_rights_end_all_sessions(
 async def test_t12_deletion_ends_all_sessions(client: httpx2.AsyncClient, tokens: Tokens) -> None:
     assert (await client.delete(ME, headers=tokens.bearer)).status_code == 204
     await assert_dead(client, tokens)
-    assert (await client.post(f"{AUTH}/login", data=credentials())).status_code == 401
+    assert (await attempt(client, "ada")).status_code == 401
 
 
-def credentials() -> dict[str, str]:
-    return {"username": "ada", "password": PASSWORD}
+@pytest.mark.usefixtures("committed", "tokens")
+@pytest.mark.parametrize("change", [{"hashed_password": "another"}, {"is_active": False}])
+@pytest.mark.parametrize("outdated", [False, True])
+async def test_t12_a_login_under_way_starts_no_session(
+    client: httpx2.AsyncClient,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, object],
+    outdated: bool,
+) -> None:
+    """The password was right when it was checked, which took a while."""
+
+    async def changed_meanwhile(*_: object) -> bool:
+        async with state["engine"].begin() as connection:
+            await connection.execute(update(User).values(change))
+        return True
+
+    monkeypatch.setattr(PasswordService, "verify", changed_meanwhile)
+    monkeypatch.setattr(PasswordService, "is_outdated", lambda *_: outdated)
+    assert (await attempt(client, "ada")).status_code == 401
+    async with state["engine"].connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(UserSession)) == 1
+        hashed = await connection.scalar(select(User.hashed_password))
+    assert hashed == change.get("hashed_password", hashed)
+
+
+@pytest.mark.usefixtures("committed")
+async def test_t12_of_two_password_changes_at_once_one_succeeds(
+    client: httpx2.AsyncClient, tokens: Tokens
+) -> None:
+    """Whoever answers 204 can rely on it."""
+    changes = [{"current_password": PASSWORD, "new_password": f"a good one {n}"} for n in range(2)]
+    responses = await asyncio.gather(
+        *(client.put(f"{ME}/password", json=change, headers=tokens.bearer) for change in changes)
+    )
+    statuses = [response.status_code for response in responses]
+    assert sorted(statuses) in ([204, 403], [204, 409])
+    await login(client, "ada", changes[statuses.index(204)]["new_password"])
+
+
+@pytest.mark.usefixtures("committed")
+async def test_t12_deleted_while_a_change_is_under_way(
+    client: httpx2.AsyncClient, tokens: Tokens, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deleted_meanwhile(*_: object) -> None:
+        async with state["engine"].begin() as connection:
+            await connection.execute(text("DELETE FROM users"))
+
+    monkeypatch.setattr(AuthService, "reauthenticate", deleted_meanwhile)
+    change = {"current_password": PASSWORD, "email": "new@example.com"}
+    assert (await client.put(ME, json=change, headers=tokens.bearer)).status_code == 404
 
 
 async def test_t12_rights_are_read_from_the_database(

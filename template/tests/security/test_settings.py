@@ -31,6 +31,10 @@ WEAK = {
     "none": ({"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM is wrong"),
     "asymmetric": ({"JWT_ALGORITHM": "RS256"}, "JWT_ALGORITHM is wrong"),
     "argon2": ({"ARGON2_MEMORY_COST": "8"}, "ARGON2_TIME_COST is too low"),
+    "argon2 threads": (
+        {"ARGON2_MEMORY_COST": "400", "ARGON2_TIME_COST": "100", "ARGON2_PARALLELISM": "51"},
+        "ARGON2_PARALLELISM takes",
+    ),
     "debug": ({"DEBUG": "true"}, "DEBUG must be off"),
     "sqlite": ({"DATABASE_URL": "sqlite:///hunter2"}, "DATABASE_URL"),
     "password": ({"DATABASE_URL": "postgresql://app:app@db/app"}, "DATABASE_URL has a placeholder"),

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -226,9 +227,9 @@ async def test_t16_what_is_forgotten_is_purged_by_an_index(
 
 
 @pytest.mark.usefixtures("committed")
-async def test_o11_every_outcome_is_an_event(client: httpx2.AsyncClient) -> None:
+async def test_o11_every_outcome_of_a_login_is_an_event(client: httpx2.AsyncClient) -> None:
     """Who, what, and from where; never how they are called."""
-    with capture_logs() as lines:
+    with capture_logs(processors=[merge_contextvars]) as lines:
         ada = await register(client, "ada")
         await login(client, "ada")
         await fail(client, 6)

@@ -31,12 +31,6 @@ Forge = Callable[..., str]
 
 
 @pytest.fixture
-async def tokens(client: httpx2.AsyncClient) -> Tokens:
-    await register(client, "ada")
-    return await login(client, "ada")
-
-
-@pytest.fixture
 def forge(tokens: Tokens, settings: Settings) -> Forge:
     """Sign a variant of a good access token with our own key."""
 
