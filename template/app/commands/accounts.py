@@ -20,7 +20,6 @@ from app.repositories.login_failure import LoginFailureRepository
 from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.user import UserCreate
-from app.services.throttle import MEMORY
 from app.utils.exceptions import ConflictError
 
 
@@ -77,7 +76,7 @@ async def _create_admin(settings: Settings, data: UserCreate) -> None:
 async def _purge(settings: Settings) -> tuple[int, int]:
     async with _transaction(settings) as session:
         sessions = await UserSessionRepository(session).purge()
-        return sessions, await LoginFailureRepository(session).purge(MEMORY)
+        return sessions, await LoginFailureRepository(session).purge()
 
 
 @asynccontextmanager

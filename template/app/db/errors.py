@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.utils.exceptions import ServiceUnavailableError
+from app.utils.exceptions import ConflictError, ServiceUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +52,15 @@ def passing_failure(error: Exception) -> str | None:
 
 @asynccontextmanager
 async def translate_database_errors() -> AsyncGenerator[None]:
-    """Turn a failure that may pass into a 503 with `Retry-After`; everything else stays itself."""
+    """Turn a failure that may pass into a 503, and a reference to what is gone into a 409.
+
+    Everything else stays what it is.
+    """
     try:
         yield
     except Exception as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == "23503":  # foreign key
+            raise ConflictError("Something that this refers to is gone.") from error
         failure = passing_failure(error)
         if failure is None:
             raise

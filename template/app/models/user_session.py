@@ -15,8 +15,9 @@ from app.models.user import User
 class UserSession(Base):
     """One row per family of refresh tokens, of which only the newest is valid.
 
-    Rows stay until they expire, also when they were revoked: they tell from where an account has
-    been used. `app purge-sessions` removes them.
+    `ip_address` and `user_agent` are those of the login, and never change. Rows stay until they
+    expire, also when they were revoked: they tell from where the account was logged in to. `app
+    purge-sessions` removes them.
     """
 
     __tablename__ = "user_sessions"

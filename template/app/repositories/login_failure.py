@@ -1,8 +1,8 @@
 """Every query about failed logins."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,9 +10,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.login_failure import LoginFailure
 
+MEMORY = timedelta(hours=1)
+"""How long after the last failure a strict counter starts anew."""
+
+LEAK = timedelta(minutes=1)
+"""How long it takes a loose counter to forget one failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The keys under which one failure counts.
+
+    Always in the same order, so that two transactions that count never wait for each other.
+    """
+
+    strict: bytes
+    forgiven: datetime | None
+    """Failures of the strict one until then are forgiven."""
+
+    loose: tuple[bytes, ...]
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """All of them."""
+        return (self.strict, *self.loose)
+
 
 class Recent(NamedTuple):
-    """How often a key failed, and how many seconds ago it last did."""
+    """How many failures of a key still count, and how many seconds ago the last was."""
 
     failures: int
     age: float
@@ -24,47 +49,45 @@ class LoginFailureRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def recent(
-        self, since: Mapping[bytes, datetime | None], memory: timedelta
-    ) -> dict[bytes, Recent]:
-        """Return the failures of each key that has any.
-
-        They are forgotten `memory` after the last of them, and if that was before `since`.
-        """
-        age = func.extract("epoch", func.now() - LoginFailure.last_failed_at)
+    async def recent(self, counters: Counters) -> dict[bytes, Recent]:
+        """Return the failures of each key that has had any."""
         rows = await self._session.execute(
-            select(LoginFailure.key, LoginFailure.failures, age)
-            .where(LoginFailure.key.in_(since))
-            .where(LoginFailure.last_failed_at > _horizon(since, memory))
+            select(LoginFailure.key, _still_counting(counters), _age()).where(
+                LoginFailure.key.in_(counters.keys)
+            )
         )
-        return {key: Recent(failures, float(seconds)) for key, failures, seconds in rows}
+        return {key: Recent(int(failures), float(age)) for key, failures, age in rows}
 
-    async def record(self, since: Mapping[bytes, datetime | None], memory: timedelta) -> None:
+    async def record(self, counters: Counters) -> None:
         """Count one more failure for each key."""
-        statement = insert(LoginFailure).values([{"key": key, "failures": 1} for key in since])
-        went_on = LoginFailure.last_failed_at > _horizon(since, memory)
+        statement = insert(LoginFailure).values(
+            [{"key": key, "failures": 1} for key in counters.keys]
+        )
         await self._session.execute(
             statement.on_conflict_do_update(
                 index_elements=[LoginFailure.key],
-                set_={
-                    "failures": case((went_on, LoginFailure.failures + 1), else_=1),
-                    "last_failed_at": func.now(),
-                },
+                set_={"failures": _still_counting(counters) + 1, "last_failed_at": func.now()},
             )
         )
 
-    async def purge(self, memory: timedelta) -> int:
-        """Delete what is forgotten anyway; return how much there was."""
+    async def purge(self) -> int:
+        """Delete the counters that are quiet for `MEMORY`; return how many there were."""
         gone = await self._session.scalars(
             delete(LoginFailure)
-            .where(LoginFailure.last_failed_at <= func.now() - memory)
+            .where(LoginFailure.last_failed_at <= func.now() - MEMORY)
             .returning(LoginFailure.key)
         )
         return len(gone.all())
 
 
-def _horizon(since: Mapping[bytes, datetime | None], memory: timedelta) -> ColumnElement[datetime]:
-    starts = [(LoginFailure.key == key, start) for key, start in since.items() if start is not None]
-    oldest = func.now() - memory
-    # GREATEST passes over null, which CASE gives for a key without a start.
-    return func.greatest(oldest, case(*starts)) if starts else oldest
+def _age() -> ColumnElement[Any]:
+    return func.extract("epoch", func.now() - LoginFailure.last_failed_at)
+
+
+def _still_counting(counters: Counters) -> ColumnElement[Any]:
+    # GREATEST passes over null.
+    horizon = func.greatest(func.now() - MEMORY, counters.forgiven)
+    strict = case((LoginFailure.last_failed_at > horizon, LoginFailure.failures), else_=0)
+    leaked = func.floor(_age() / LEAK.total_seconds())
+    loose = func.greatest(LoginFailure.failures - leaked, 0)
+    return case((LoginFailure.key == counters.strict, strict), else_=loose)

@@ -52,26 +52,23 @@ class UserRepository:
             raise ConflictError("This e-mail address or this username is taken.") from error
 
     async def get(self, user_id: int, *, for_update: bool = False) -> User | None:
-        """Return the account, locked until the commit if it is about to change."""
+        """Return the account as it is now, locked until the commit if it is about to change."""
         return await self._session.get(
-            User, user_id, with_for_update=for_update or None, populate_existing=for_update
+            User, user_id, with_for_update=for_update or None, populate_existing=True
         )
 
     async def find_for_login(
         self, name: str, network: IPv4Network | IPv6Network | None
     ) -> tuple[User | None, datetime | None]:
-        """Return the account by e-mail address or username, and when it was last used there."""
-        last_used = (
-            select(func.max(UserSession.last_used_at))
+        """Return the account by e-mail address or username, and its last login from there."""
+        last_login = (
+            select(func.max(UserSession.created_at))
             .where(UserSession.user_id == User.id)
             .where(UserSession.ip_address.op("<<=")(cast(network and str(network), CIDR)))
             .scalar_subquery()
         )
         key = User.email_key if "@" in name else User.username_key
-        rows = await self._session.execute(
-            select(User, last_used).where(key == name_key(name)),
-            execution_options={"populate_existing": True},
-        )
+        rows = await self._session.execute(select(User, last_login).where(key == name_key(name)))
         row = rows.one_or_none()
         return (row[0], row[1]) if row else (None, None)
 

@@ -66,7 +66,6 @@ class UserSessionRepository:
         *,
         spent: bytes,
         fresh: bytes,
-        origin: Origin,
         lifetime: timedelta,
         max_age: timedelta,
     ) -> bool:
@@ -80,8 +79,6 @@ class UserSessionRepository:
             .where(UserSession.user_id.in_(select(User.id).where(User.is_active)))
             .values(
                 refresh_hash=fresh,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
                 last_used_at=func.now(),
                 expires_at=func.least(func.now() + lifetime, UserSession.created_at + max_age),
             )
@@ -90,11 +87,12 @@ class UserSessionRepository:
         return await self._session.scalar(statement) is not None
 
     async def of_user(self, user_id: int) -> Sequence[UserSession]:
-        """Return the live sessions, the last used first."""
+        """Return the live sessions, the last used first, as many as anybody can look through."""
         statement = (
             select(UserSession)
             .where(UserSession.user_id == user_id, *_live())
             .order_by(UserSession.last_used_at.desc(), UserSession.id)
+            .limit(100)
         )
         return (await self._session.scalars(statement)).all()
 

@@ -26,7 +26,7 @@ from app.repositories.user_session import UserSessionRepository
 from app.schemas.auth import Identity, TokenPair
 from app.schemas.user import UserCreate
 from app.services.passwords import PasswordService
-from app.services.throttle import LoginThrottle
+from app.services.throttle import Attempt, LoginThrottle
 from app.utils.exceptions import (
     ForbiddenError,
     NotFoundError,
@@ -67,7 +67,7 @@ class AuthService:
             ConflictError: the e-mail address or the username is taken.
             ServiceUnavailableError: too many passwords wait for being hashed.
         """
-        async with self.passwords.turn():
+        async with self.passwords.turn(self.origin.network):
             hashed = await self.passwords.hash(data.password.get_secret_value())
         user = await self.users.add(
             User(**data.model_dump(exclude={"password"}), hashed_password=hashed)
@@ -85,25 +85,13 @@ class AuthService:
             TooManyRequestsError: it was wrong too often lately.
             ServiceUnavailableError: too many passwords wait for being checked.
         """
-        async with self.passwords.turn():
-            user, last_used = await self.users.find_for_login(username, self.origin.network)
-            attempt = self.throttle.attempt(username, self.origin, last_used)
-            if seconds := await self.throttle.seconds_to_wait(attempt):
-                log.warning("login_throttled", user_id=user and user.id, retry_after=seconds)
-                raise TooManyRequestsError("Too many failed logins: wait a little.", seconds)
-            old = user.hashed_password if user else None
-            is_right = await self.passwords.verify(password, old)
-            if user and is_right and self.passwords.is_outdated(user.hashed_password):
-                new = await self.passwords.hash(password)
-                is_right = await self.users.replace_hash(user.id, old=user.hashed_password, new=new)
-            if user is None or not is_right or not user.is_active:
-                await self.throttle.record_failure(attempt)
-                await self.commit()
-                _refuse_login(user)
-        return user
+        async with self.passwords.turn(self.origin.network):
+            user, last_login = await self.users.find_for_login(username, self.origin.network)
+            attempt = self.throttle.login(username, self.origin, last_login)
+            return await self._require_password(user, password, attempt)
 
-    async def reauthenticate(self, user: User, password: str) -> None:
-        """Make sure that whoever holds the session also knows the password.
+    async def reauthenticate(self, user_id: int, password: str) -> User:
+        """Make sure that whoever holds the session also knows the password; return the account.
 
         Raises:
             ForbiddenError: they do not.
@@ -111,11 +99,15 @@ class AuthService:
             ServiceUnavailableError: too many passwords wait for being checked.
         """
         await self.commit()  # so that we hold no connection while we wait for our turn
-        try:
-            await self.authenticate_user(user.username, password)
-        except UnauthorizedError:
-            raise ForbiddenError("The current password is wrong.") from None
+        async with self.passwords.turn(self.origin.network):
+            user = await self.users.get(user_id)
+            attempt = self.throttle.reauthentication(user_id, self.origin)
+            try:
+                user = await self._require_password(user, password, attempt)
+            except UnauthorizedError:
+                raise ForbiddenError("The current password is wrong.") from None
         await self.commit()  # nor later
+        return user
 
     async def login(self, username: str, password: str) -> TokenPair:
         """Start a session.
@@ -147,7 +139,6 @@ class AuthService:
             identity.sid,
             spent=hash_token(refresh_token),
             fresh=hash_token(pair.refresh_token),
-            origin=self.origin,
             lifetime=self._lifetime,
             max_age=timedelta(days=self.settings.session_max_days),
         )
@@ -198,6 +189,22 @@ class AuthService:
         if not await self.sessions.revoke(user_id, only=session_id):
             raise NotFoundError(f"There is no session {session_id}.")
         log.info("session_ended", user_id=user_id)
+
+    async def _require_password(self, user: User | None, password: str, attempt: Attempt) -> User:
+        """Return the account, if it is active and this is its password."""
+        if seconds := await self.throttle.seconds_to_wait(attempt):
+            log.warning("login_throttled", user_id=user and user.id, retry_after=seconds)
+            raise TooManyRequestsError("Too many wrong passwords: wait a little.", seconds)
+        old = user.hashed_password if user else None
+        is_right = await self.passwords.verify(password, old)
+        if user and is_right and self.passwords.is_outdated(user.hashed_password):
+            new = await self.passwords.hash(password)
+            is_right = await self.users.replace_hash(user.id, old=user.hashed_password, new=new)
+        if user is None or not is_right or not user.is_active:
+            await self.throttle.record_failure(attempt)
+            await self.commit()
+            _refuse_login(user)
+        return user
 
     def _identify(self, token: str, kind: Kind) -> Identity:
         """Return whom a token speaks for.

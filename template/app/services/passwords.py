@@ -1,9 +1,11 @@
 """Hashing passwords without keeping anybody else waiting."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Network, IPv6Network
 from secrets import token_urlsafe
 from typing import TypeVar, TypeVarTuple
 
@@ -17,6 +19,11 @@ Ts = TypeVarTuple("Ts")
 MAX_WAITING = 100
 """Callers that may wait for their turn; whoever comes on top gets a 503 at once."""
 
+MAX_WAITING_EACH = 25
+"""Those of them that may come from one network, so that no single one fills the queue."""
+
+Network = IPv4Network | IPv6Network | None
+
 
 class PasswordService:
     """Argon2id in threads, a few at a time: it takes all of a core, and memory by design.
@@ -29,7 +36,7 @@ class PasswordService:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.argon2_concurrency, "argon2")
         self._turns = asyncio.Semaphore(settings.argon2_concurrency)
-        self._waiting = 0
+        self._waiting: Counter[Network] = Counter()
         self._nobodys_hash = get_password_hash(token_urlsafe(), settings)
 
     def close(self) -> None:
@@ -37,19 +44,19 @@ class PasswordService:
         self._threads.shutdown(wait=False)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
+    async def turn(self, network: Network) -> AsyncGenerator[None]:
         """Wait for the right to use the other methods. Hold no database connection meanwhile.
 
         Raises:
             ServiceUnavailableError: too many are waiting already.
         """
-        if self._waiting >= MAX_WAITING:
+        if self._waiting.total() >= MAX_WAITING or self._waiting[network] >= MAX_WAITING_EACH:
             raise ServiceUnavailableError("Too many passwords are being checked right now.")
-        self._waiting += 1
+        self._waiting[network] += 1
         try:
             await self._turns.acquire()
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([network])  # and forget those with nobody left
         try:
             yield
         finally:

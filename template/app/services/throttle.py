@@ -6,16 +6,13 @@ The counters live in PostgreSQL, so that every process sees them.
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 
 from app.core.config import Settings
 from app.core.names import name_key
 from app.core.origin import Origin
-from app.repositories.login_failure import LoginFailureRepository
-
-MEMORY = timedelta(hours=1)
-"""How long after the last failure its counter starts anew."""
+from app.repositories.login_failure import Counters, LoginFailureRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +42,17 @@ ADDRESS = BackOff(free=50, longest=30)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A login that is about to be tried."""
+    """A password that is about to be tried: what it counts under, and what it is held to."""
 
-    counters: Mapping[bytes, datetime | None]
-    """What it counts under if it fails, with the time before which failures are forgiven.
-
-    Always in the same order, so that two transactions that count never wait for each other.
-    """
-
+    counters: Counters
     limits: Mapping[bytes, BackOff]
-    """What it is held to."""
 
 
 class LoginThrottle:
     """Capped back-off, for an account whether or not it exists.
 
-    Where a session of the account was last used, only failures of the account from there count. So
-    no stranger can lock its owner out; only somebody on the owner's own network can, for a while.
+    Where somebody has logged in to the account, only failures there count. So no stranger can lock
+    its owner out; only somebody on the owner's own network can slow them down.
 
     An e-mail address and a username count apart, even of one account: an answer never tells
     whether two names belong together. Keys are keyed hashes: people type passwords into the wrong
@@ -72,19 +63,28 @@ class LoginThrottle:
         self._failures = failures
         self._secret = settings.jwt_secret_key.get_secret_value().encode()
 
-    def attempt(self, name: str, origin: Origin, last_used: datetime | None) -> Attempt:
-        """Describe a login as `name`, whose account was last used from there at `last_used`."""
+    def login(self, name: str, origin: Origin, last_login: datetime | None) -> Attempt:
+        """Describe a login as `name`, whose account was last logged in to from there then."""
         name, network = name_key(name), str(origin.network)
         pair = self._key("pair", name, network)
         account, address = self._key("account", name), self._key("address", network)
         limits = {pair: PAIR}
-        if last_used is None:
+        if last_login is None:
             limits |= {account: ACCOUNT, address: ADDRESS}
-        return Attempt({pair: last_used, account: None, address: None}, limits)
+        return Attempt(Counters(pair, last_login, (account, address)), limits)
+
+    def reauthentication(self, user_id: int, origin: Origin) -> Attempt:
+        """Describe the check of a password within a session.
+
+        It counts apart from logins and under the id, because names can be changed.
+        """
+        pair = self._key("session pair", str(user_id), str(origin.network))
+        account = self._key("session account", str(user_id))
+        return Attempt(Counters(pair, None, (account,)), {pair: PAIR, account: ACCOUNT})
 
     async def seconds_to_wait(self, attempt: Attempt) -> int:
         """Return after how many seconds the attempt may be made; 0 is now."""
-        recent = await self._failures.recent(attempt.counters, MEMORY)
+        recent = await self._failures.recent(attempt.counters)
         waits = [
             back_off.delay(recent[key].failures) - recent[key].age
             for key, back_off in attempt.limits.items()
@@ -94,7 +94,7 @@ class LoginThrottle:
 
     async def record_failure(self, attempt: Attempt) -> None:
         """Count the attempt as failed."""
-        await self._failures.record(attempt.counters, MEMORY)
+        await self._failures.record(attempt.counters)
 
     def _key(self, *parts: str) -> bytes:
         return hmac.digest(self._secret, "\0".join(parts).encode(), "sha256")

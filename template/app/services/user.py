@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import structlog
 
 from app.core.password_policy import refuse_guessable
-from app.core.permissions import Role
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.user import UserRepository
@@ -48,7 +47,7 @@ class UserService:
         if data.email is not None and data.email != user.email:
             if data.current_password is None:
                 raise ForbiddenError("A new e-mail address takes the current_password as well.")
-            await self.auth.reauthenticate(user, data.current_password.get_secret_value())
+            await self.auth.reauthenticate(user.id, data.current_password.get_secret_value())
         changes = data.model_dump(exclude_none=True, exclude={"current_password"})
         return await self._change(await self._find(user.id, for_update=True), changes)
 
@@ -65,8 +64,10 @@ class UserService:
             refuse_guessable(new_password, (user.email, user.username, user.full_name))
         except ValueError as error:
             raise UnprocessableError(f"The new password {error}.") from None
-        await self.auth.reauthenticate(user, data.current_password.get_secret_value())
-        async with self.auth.passwords.turn():
+        user = await self.auth.reauthenticate(
+            session.user_id, data.current_password.get_secret_value()
+        )
+        async with self.auth.passwords.turn(self.auth.origin.network):
             new = await self.auth.passwords.hash(new_password)
         if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):
             raise ConflictError("The password was changed meanwhile.")
@@ -79,9 +80,10 @@ class UserService:
         Raises:
             ConflictError: it is the last admin.
         """
-        await self._require_other_admin(user.id)
+        if await self.users.lock_admins() == {user.id}:
+            raise ConflictError("You are the last admin: make somebody else one first.")
         await self.users.delete(user.id)
-        log.info("user_deleted", user_id=user.id)
+        log.info("user_deleted", target_id=user.id)
 
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
@@ -108,16 +110,14 @@ class UserService:
         return UserRead.model_validate(await self._find(user_id))
 
     async def update(self, admin: User, user_id: int, data: UserAdminUpdate) -> UserRead:
-        """Change any account. A new role or status ends its sessions.
+        """Change the account of somebody else. A new role or status ends its sessions.
 
         Raises:
-            ConflictError: it would take an admin's own rights, or the last admin; or the e-mail
-                address or the username is taken.
+            ConflictError: it is the admin's own; or the e-mail address or the username is taken.
+            ForbiddenError: the admin is none any more.
             NotFoundError: there is no account with this id.
         """
-        loses_rights = data.role not in {None, Role.ADMIN} or data.is_active is False
-        if loses_rights:
-            await self._require_somebody_else(admin, user_id)
+        await self._require_admin_of_another(admin, user_id)
         user = await self._find(user_id, for_update=True)
         before = (user.role, user.is_active)
         changed = await self._change(user, data.model_dump(exclude_none=True))
@@ -129,30 +129,28 @@ class UserService:
         return changed
 
     async def delete(self, admin: User, user_id: int) -> None:
-        """Delete any account but one's own.
+        """Delete the account of somebody else.
 
         Raises:
-            ConflictError: it is the admin's own, or the last admin.
+            ConflictError: it is the admin's own.
+            ForbiddenError: the admin is none any more.
             NotFoundError: there is no account with this id.
         """
-        await self._require_somebody_else(admin, user_id)
+        await self._require_admin_of_another(admin, user_id)
         if not await self.users.delete(user_id):
             raise _not_found(user_id)
         log.warning("user_deleted", target_id=user_id)
 
-    async def _require_somebody_else(self, admin: User, user_id: int) -> None:
-        if user_id == admin.id:
-            raise ConflictError("This is your own account: ask another admin.")
-        await self._require_other_admin(user_id)
+    async def _require_admin_of_another(self, admin: User, user_id: int) -> None:
+        """Make sure that `admin` is one until our commit, and stays one after it.
 
-    async def _require_other_admin(self, user_id: int) -> None:
-        """Make sure that an admin is left without this account, until our commit.
-
-        Two admins who remove each other wait for one another here; the second is refused.
+        Two admins who remove each other wait for one another here, and the second is refused. So
+        an admin is always left.
         """
-        admins = await self.users.lock_admins()
-        if admins == {user_id}:
-            raise ConflictError("This is the last admin: make somebody else one first.")
+        if user_id == admin.id:
+            raise ConflictError("This is your own account: see /users/me.")
+        if admin.id not in await self.users.lock_admins():
+            raise ForbiddenError("Your account may not do this any more.")
 
     async def _find(self, user_id: int, *, for_update: bool = False) -> User:
         user = await self.users.get(user_id, for_update=for_update)

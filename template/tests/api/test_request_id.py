@@ -1,10 +1,22 @@
 """Every request has a name, and no client can abuse it."""
 
 import re
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
+
+from app.core.config import Settings
+from app.main import create_app
+from tests.conftest import client_of
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service that was started last, so that its log is the one to be captured."""
+    async with client_of(create_app(settings), {}) as client:
+        yield client
 
 
 @pytest.mark.parametrize("offered", ["abc", "a.B_c-1", "x" * 128])

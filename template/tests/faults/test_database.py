@@ -52,6 +52,12 @@ def app(settings: Settings) -> FastAPI:
         )
         await session.execute(text("INSERT INTO once VALUES (1), (1)"))
 
+    @app.get("/dangling")
+    async def dangling(session: DBSession) -> None:
+        await session.execute(text("CREATE TEMP TABLE gone (id int PRIMARY KEY)"))
+        await session.execute(text("CREATE TEMP TABLE child (id int REFERENCES gone)"))
+        await session.execute(text("INSERT INTO child VALUES (1)"))
+
     @app.get("/own-error")
     async def own_error(session: DBSession) -> None:  # noqa: ARG001
         raise TimeoutError("of something else")
@@ -130,6 +136,11 @@ async def test_connection_lost_in_a_transaction(client: httpx2.AsyncClient, app:
 async def test_failed_commit_is_no_success(client: httpx2.AsyncClient) -> None:
     """F7: the answer leaves after the commit."""
     assert (await client.get("/fail-at-commit")).status_code == 500
+
+
+async def test_reference_to_what_is_gone_is_a_conflict(client: httpx2.AsyncClient) -> None:
+    """Somebody deleted it between our looking and our writing."""
+    assert (await client.get("/dangling")).status_code == 409
 
 
 async def test_mistake_of_ours_is_no_passing_failure(client: httpx2.AsyncClient) -> None:

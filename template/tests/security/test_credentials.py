@@ -15,15 +15,17 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
 from app.core.config import Settings
 from app.core.events import State
 from app.core.names import name_key, parse_username
 from app.core.password_policy import common_passwords
+from app.core.security import get_password_hash
+from app.models.user import User
 from app.schemas.user import UserCreate
 from app.services import passwords
-from app.services.passwords import PasswordService
+from app.services.passwords import MAX_WAITING_EACH, PasswordService
 from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, register, sign_in
 from tests.conftest import SessionFactory, client_of
 
@@ -84,12 +86,18 @@ async def test_c1_every_failure_makes_one_hash(
         assert hashes == [8]
 
 
+@pytest.mark.parametrize("password", [PASSWORD, "not the password"])
 async def test_c1_every_failure_makes_one_hash_with_new_parameters(
-    client: httpx2.AsyncClient, stronger_client: httpx2.AsyncClient, hashes: list[int]
+    client: httpx2.AsyncClient,
+    stronger_client: httpx2.AsyncClient,
+    session_factory: SessionFactory,
+    hashes: list[int],
+    password: str,
 ) -> None:
     """After the parameters were raised, an old hash alone would answer faster than nobody's."""
     await register(client, "ada")
-    for credentials, made in {UNKNOWN: [16], WRONG: [8, 16]}.items():
+    await deactivate(session_factory)
+    for credentials, made in {UNKNOWN: [16], ("ada", password): [8, 16]}.items():
         hashes.clear()
         assert (await attempt(stronger_client, *credentials)).status_code == 401
         assert hashes == made
@@ -265,7 +273,9 @@ async def test_c10_own_names(client: httpx2.AsyncClient, password: str, app: Fas
 
 async def test_c10_new_passwords_follow_the_same_rules(client: httpx2.AsyncClient) -> None:
     await sign_in(client, "ada.lovelace")
-    for new in ("short", "password", "ada.lovelace", "Ada.Lovelace@Example.com", "x" * 129):
+    assert (await client.put(ME, json={"full_name": "Countess Ada"})).status_code == 200
+    names = ("ada.lovelace", "Ada.Lovelace@Example.com", "countess ada")
+    for new in ("short", "password", *names, "x" * 129):
         change = {"current_password": PASSWORD, "new_password": new}
         assert (await client.put(f"{ME}/password", json=change)).status_code == 422
     await login(client, "ada.lovelace")
@@ -288,6 +298,47 @@ async def test_c11_a_password_is_changed_only_with_the_current_one(
     response = await client.put(f"{ME}/password", json=body | {"current_password": "wrong"})
     assert (response.status_code, hashes) == (403, [8])
     await login(client, "ada")
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c11_whose_password_it_is_does_not_change_with_a_name(
+    client: httpx2.AsyncClient, state: State, settings: Settings
+) -> None:
+    """A thief with a session renames it and gives the old name to an account of their own."""
+    await register(client, "ada")
+    ada = await login(client, "ada")
+    await register(client, "eve", password="the password of eve")
+    eve = await login(client, "eve", "the password of eve")
+    change = {"current_password": "the password of eve", "new_password": "now it is eve's"}
+    async with AsyncExitStack() as all_turns:
+        for _ in range(settings.argon2_concurrency):
+            await all_turns.enter_async_context(state["passwords"].turn(None))
+        waiting = asyncio.create_task(client.put(f"{ME}/password", json=change, headers=ada.bearer))
+        await asyncio.sleep(0.1)
+        for tokens, name in ((ada, "victim"), (eve, "ada")):
+            response = await client.put(ME, json={"username": name}, headers=tokens.bearer)
+            assert response.status_code == 200
+    assert (await waiting).status_code == 403
+    await login(client, "victim")
+
+
+@pytest.mark.usefixtures("committed")
+async def test_c11_the_current_password_is_the_one_of_now(
+    client: httpx2.AsyncClient, state: State, settings: Settings
+) -> None:
+    """Not the one of when the request came, which waited for its turn."""
+    await sign_in(client, "ada")
+    change = {"current_password": PASSWORD, "new_password": "another good one"}
+    async with AsyncExitStack() as all_turns:
+        for _ in range(settings.argon2_concurrency):
+            await all_turns.enter_async_context(state["passwords"].turn(None))
+        waiting = asyncio.create_task(client.put(f"{ME}/password", json=change))
+        await asyncio.sleep(0.1)
+        new = get_password_hash("the owner was faster", settings)
+        async with state["engine"].begin() as connection:
+            await connection.execute(update(User).values(hashed_password=new))
+    assert (await waiting).status_code == 403
+    await login(client, "ada", "the owner was faster")
 
 
 async def test_c11_a_new_email_address_takes_the_password(client: httpx2.AsyncClient) -> None:
@@ -386,8 +437,14 @@ class TestFlood:
 
     @pytest.mark.usefixtures("committed")
     async def test_c16_few_hashes_at_a_time_and_the_excess_is_turned_away(
-        self, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, settings: Settings
+        self,
+        app: FastAPI,
+        state: State,
+        client: httpx2.AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        settings: Settings,
     ) -> None:
+        elsewhere = client_of(app, state, "203.0.113.9")
         running = most = 0
         lock = threading.Lock()
         verify = PasswordHasher.verify
@@ -403,11 +460,15 @@ class TestFlood:
             return verify(self, hashed, password)
 
         monkeypatch.setattr(PasswordHasher, "verify", counted_verify)
-        monkeypatch.setattr(passwords, "MAX_WAITING", 20)
-        responses = await asyncio.gather(*(attempt(client, f"user{n}") for n in range(200)))
+        monkeypatch.setattr(passwords, "MAX_WAITING", 40)
+        responses = await asyncio.gather(
+            *(attempt(client, f"user{n}") for n in range(100)),
+            *(attempt(elsewhere, f"user{n}") for n in range(100)),
+        )
         statuses = [response.status_code for response in responses]
-        # The first take their turns at once, twenty wait.
-        assert statuses.count(401) == 20 + settings.argon2_concurrency
+        # The first take their turns at once; 25 wait at one address, and 15 at the other.
+        assert statuses[:100].count(401) == MAX_WAITING_EACH + settings.argon2_concurrency
+        assert statuses[100:].count(401) == 40 - MAX_WAITING_EACH
         assert statuses.count(503) == 200 - statuses.count(401)
         assert most == settings.argon2_concurrency
         turned_away = next(response for response in responses if response.status_code == 503)
@@ -422,7 +483,7 @@ class TestFlood:
         change = {"current_password": PASSWORD, "new_password": "another good one"}
         async with AsyncExitStack() as all_turns:
             for _ in range(settings.argon2_concurrency):
-                await all_turns.enter_async_context(state["passwords"].turn())
+                await all_turns.enter_async_context(state["passwords"].turn(None))
             waiting = [asyncio.create_task(client.put(f"{ME}/password", json=change))]
             waiting += [
                 asyncio.create_task(attempt(client, "ada"))

@@ -1,16 +1,19 @@
 """Sessions end when they should, for everybody (OWASP ASVS 7)."""
 
 import asyncio
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode
 from uuid import uuid4
 
 import httpx2
+import jwt
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from structlog.testing import capture_logs
 
+from app.core.config import Settings
 from app.core.events import State
 from app.core.origin import Origin
 from app.models.user import User
@@ -30,7 +33,7 @@ from tests.accounts import (
     register,
     sign_in,
 )
-from tests.conftest import SessionFactory
+from tests.conftest import SessionFactory, client_of
 
 
 async def assert_dead(client: httpx2.AsyncClient, *pairs: Tokens) -> None:
@@ -97,6 +100,12 @@ async def test_t10_stored_tokens_are_worthless(
             assert part not in row
             assert part.encode().hex() not in row
             assert b64encode(part.encode()).decode() not in row
+            assert urlsafe_b64decode(part + "==").hex() not in row
+        unique = jwt.decode(token, options={"verify_signature": False})["jti"]
+        assert len(urlsafe_b64decode(unique + "==")) >= 32
+        assert unique not in row
+        assert unique.encode().hex() not in row
+        assert urlsafe_b64decode(unique + "==").hex() not in row
 
 
 async def test_t11_logout(client: httpx2.AsyncClient, tokens: Tokens) -> None:
@@ -301,11 +310,21 @@ async def test_t13_used_sessions_expire_as_well(
     for _ in range(5):
         await age(session_factory, 5.99)
         tokens = Tokens((await tokens.renew(client)).json())
-    (session,) = (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).json()
-    assert session["expires_at"] > session["last_used_at"]
     await assert_live(client, tokens)
     await age(session_factory, 0.06)
     await assert_dead(client, tokens)
+
+
+async def test_t13_the_shorter_limit_counts(
+    app: FastAPI, state: State, session_factory: SessionFactory, settings: Settings
+) -> None:
+    now = {**state, "session_factory": session_factory}
+    now["settings"] = settings.model_copy(update={"session_max_days": 1})
+    async with client_of(app, now) as client:
+        await register(client, "ada")
+        tokens = await login(client, "ada")
+        await age(session_factory, 1.01)
+        await assert_dead(client, tokens)
 
 
 async def test_t16_expired_sessions_are_purged_by_an_index(
