@@ -98,6 +98,7 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     app_dev(project, "alembic", "check")
 
 
+@pytest.mark.suite
 def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     """Items from before have no owner: they stay, and only admins see them."""
     project = render(auth=False)
@@ -114,6 +115,7 @@ def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     run(project, "make", "test", "ARGS=tests/api tests/db -k 'not up_down_up'")
 
 
+@pytest.mark.suite
 def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     project = render()
     commit(project)

@@ -7,6 +7,8 @@ from starlette.requests import HTTPConnection
 
 MAX_USER_AGENT = 200
 
+Network = IPv4Network | IPv6Network
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -32,7 +34,7 @@ class Origin:
         return cls(address, _user_agent(connection))
 
     @property
-    def network(self) -> IPv4Network | IPv6Network | None:
+    def network(self) -> Network | None:
         """What one client commands: an IPv4 address, or the /64 that every IPv6 client has."""
         if self.address is None:
             return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network
 
 from sqlalchemy import Select, cast, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import CIDR
@@ -10,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.names import name_key
+from app.core.origin import Network
 from app.core.permissions import Role
 from app.models.user import User
 from app.models.user_session import UserSession
@@ -58,7 +58,7 @@ class UserRepository:
         )
 
     async def find_for_login(
-        self, name: str, network: IPv4Network | IPv6Network | None
+        self, name: str, network: Network | None
     ) -> tuple[User | None, datetime | None]:
         """Return the account by e-mail address or username, and its last login from there."""
         last_login = (

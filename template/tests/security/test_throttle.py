@@ -15,7 +15,6 @@ from app.core.config import Settings
 from app.core.events import State
 from app.models.login_failure import LoginFailure
 from app.repositories.login_failure import LEAK, MEMORY, LoginFailureRepository
-from app.services import passwords
 from app.services.throttle import ACCOUNT, ADDRESS, PAIR
 from tests.accounts import ME, PASSWORD, Tokens, attempt, login, register
 from tests.conftest import SessionFactory, client_of
@@ -176,9 +175,8 @@ async def test_c6_neighbours_of_an_attacker_go_on(client: httpx2.AsyncClient, at
 
 @pytest.mark.usefixtures("committed")
 async def test_c7_guesses_at_once_get_no_further(
-    client: httpx2.AsyncClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    monkeypatch.setattr(passwords, "MAX_WAITING_EACH", 100)
     await register(client, "ada")
     responses = await asyncio.gather(*(attempt(client, "ada", "wrong") for _ in range(100)))
     statuses = [response.status_code for response in responses]
