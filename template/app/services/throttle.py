@@ -27,7 +27,7 @@ class BackOff:
         """Return how many seconds to wait after so many failures."""
         if failures < self.free:
             return 0
-        return min(self.longest, 1 << (failures - self.free))
+        return min(self.longest, 1 << min(failures - self.free, 10))
 
 
 PAIR = BackOff(free=5, longest=900)
