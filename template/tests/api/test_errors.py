@@ -57,8 +57,8 @@ def add_faulty_routes(app: FastAPI) -> None:
     async def raise_error(status: int, detail: str) -> None:
         raise HTTPException(status, ast.literal_eval(detail) if "{" in detail else detail)
 
-    @app.post("/login")
-    async def login(credentials: Credentials) -> int:
+    @app.post("/unlock")
+    async def unlock(credentials: Credentials) -> int:
         return len(credentials.password)
 
 
@@ -85,7 +85,7 @@ async def test_wrong_method_names_the_right_ones(client: httpx2.AsyncClient) -> 
 
 
 async def test_announced_body_over_the_limit(client: httpx2.AsyncClient) -> None:
-    response = await client.post("/login", content=b"x" * (LIMIT + 1))
+    response = await client.post("/unlock", content=b"x" * (LIMIT + 1))
     assert_problem(response, 413, "content_too_large")
 
 
@@ -95,7 +95,7 @@ async def test_announced_body_is_not_even_read(client: httpx2.AsyncClient) -> No
         yield b""
 
     headers = {"content-length": str(LIMIT + 1)}
-    response = await client.post("/login", content=never(), headers=headers)
+    response = await client.post("/unlock", content=never(), headers=headers)
     assert_problem(response, 413, "content_too_large")
 
 
@@ -105,7 +105,7 @@ async def test_chunked_body_over_the_limit(client: httpx2.AsyncClient) -> None:
             yield b"x" * 100
 
     headers = {"content-type": "application/json"}
-    response = await client.post("/login", content=chunks(), headers=headers)
+    response = await client.post("/unlock", content=chunks(), headers=headers)
     assert_problem(response, 413, "content_too_large")
 
 
@@ -114,13 +114,13 @@ async def test_body_at_the_limit_is_read(client: httpx2.AsyncClient) -> None:
     body = {"password": "x" * (LIMIT - frame)}
     content = f'{{"password": "{body["password"]}"}}'
     headers = {"content-type": "application/json"}
-    response = await client.post("/login", content=content, headers=headers)
+    response = await client.post("/unlock", content=content, headers=headers)
     assert (response.status_code, response.json()) == (200, LIMIT - frame)
 
 
 async def test_invalid_input_is_named_but_never_echoed(client: httpx2.AsyncClient) -> None:
     """A11: the value may be a password."""
-    response = await client.post("/login", json={"password": "hunter2"})
+    response = await client.post("/unlock", json={"password": "hunter2"})
     assert_problem(response, 422, "unprocessable_content")
     assert response.json()["errors"] == [
         {
@@ -152,7 +152,7 @@ async def test_any_http_exception_becomes_a_problem(
 @pytest.mark.parametrize("content", [b"", b"{", b'{"password": NaN', b"[" * 900, b"\xff\xfe"])
 async def test_unreadable_json(client: httpx2.AsyncClient, content: bytes) -> None:
     headers = {"content-type": "application/json"}
-    response = await client.post("/login", content=content, headers=headers)
+    response = await client.post("/unlock", content=content, headers=headers)
     assert response.status_code in {400, 422}
     assert response.headers["content-type"] == "application/problem+json"
 

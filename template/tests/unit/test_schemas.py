@@ -57,4 +57,4 @@ def test_size_is_bounded() -> None:
 def test_unknown_fields_are_errors() -> None:
     """A1: nothing that a client sends is silently dropped."""
     with pytest.raises(ValidationError, match="not permitted"):
-        Note.model_validate({"role": "admin"})
+        Note.model_validate({"id": 1})
