@@ -6,7 +6,18 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from tests.accounts import AUTH, ME, PASSWORD, USERS, login, make_admin, profile, register, sign_in
+from tests.accounts import (
+    AUTH,
+    ME,
+    PASSWORD,
+    USERS,
+    attempt,
+    login,
+    make_admin,
+    profile,
+    register,
+    sign_in,
+)
 from tests.conftest import SessionFactory
 
 
@@ -79,6 +90,14 @@ class TestLogin:
         assert (await client.post(f"{AUTH}/login", data=form)).status_code == 200
         form["grant_type"] = "client_credentials"
         assert (await client.post(f"{AUTH}/login", data=form)).status_code == 422
+
+    async def test_tokens_are_kept_by_no_cache(self, client: httpx2.AsyncClient) -> None:
+        """RFC 6749, section 5.1."""
+        await register(client, "ada")
+        for password in (PASSWORD, "wrong"):
+            answer = await attempt(client, "ada", password)
+            assert answer.headers["cache-control"] == "no-store"
+        assert "cache-control" not in (await client.get("/live")).headers
 
     async def test_docs_know_the_address(self, client: httpx2.AsyncClient) -> None:
         """Relative to the service, wherever a proxy puts it."""

@@ -52,6 +52,49 @@ def test_all_faults_are_named_at_once_and_no_value_is() -> None:
     ]
 
 
+def test_production_needs_to_know_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A14."""
+    monkeypatch.delenv("ALLOWED_HOSTS")
+    (fault,) = faults(database_url=URL)
+    assert fault.startswith("ALLOWED_HOSTS is missing. The names this service is called by")
+    assert load_settings(environment="staging", database_url=URL).allowed_hosts == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [("a.org", ("a.org",)), (" a.org , *.b.org,", ("a.org", "*.b.org")), ("*", ("*",))],
+)
+def test_lists_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, given: str, understood: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", given)
+    assert load_settings(database_url=URL).allowed_hosts == understood
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowed_hosts", "https://a.org"),
+        ("allowed_hosts", '["a.org"]'),
+        ("allowed_hosts", "a*.org"),
+        ("cors_origins", "a.org"),
+        ("cors_origins", "https://a.org/"),
+        ("cors_origins", "https://*.a.org"),
+        ("cors_origins", "null"),
+    ],
+)
+def test_malformed_names(name: str, value: str) -> None:
+    (fault,) = faults(database_url=URL, **{name: value})
+    assert fault.startswith(f"{name.upper()} holds something that is no")
+
+
+def test_cookies_are_not_for_every_site() -> None:
+    """C21: any page could act for whoever visits it."""
+    (fault,) = faults(database_url=URL, cors_origins="*", cors_credentials=True)
+    assert fault.startswith("CORS_CREDENTIALS would let every web site act")
+    load_settings(database_url=URL, cors_origins="*")
+
+
 def test_original_error_with_its_values_is_not_chained() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(database_url="mysql://hunter2")

@@ -1,0 +1,45 @@
+"""A bound on how long a request may take."""
+
+import asyncio
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_response
+
+log = structlog.get_logger(__name__)
+
+
+class DeadlineMiddleware:
+    """Cancel a request after `seconds`, and answer 503 if no answer was begun.
+
+    The deadlines of the database come first. This one is for everything else, such as a body that
+    arrives one byte at a time.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+
+        started = False
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as deadline:
+                await self.app(scope, receive, send_noting_start)
+        except TimeoutError:
+            if started or not deadline.expired():
+                raise
+            log.warning("deadline_exceeded", seconds=self._seconds)
+            answer = problem_response(
+                scope, 503, "This took too long.", headers={"Retry-After": "5"}
+            )
+            await answer(scope, receive, send)
