@@ -211,6 +211,29 @@ async def test_timeouts_of_others_are_no_deadline_of_ours(client: httpx2.AsyncCl
 
 
 @pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("gzip", "gzip"),
+        ("br, gzip", "br"),
+        ("zstd, br", "zstd"),
+        ("gzip;q=0", None),
+        ("identity", None),
+        ("", None),
+        ("nonsense, gzip;q=x", None),
+    ],
+)
+async def test_long_answers_are_compressed_as_agreed(
+    client: httpx2.AsyncClient, accepted: str, chosen: str | None
+) -> None:
+    headers = {"Accept-Encoding": accepted}
+    answer = await client.get("/openapi.json", headers=headers)
+    assert answer.headers.get("content-encoding") == chosen
+    assert "Accept-Encoding" in answer.headers["vary"]
+    short = await client.get("/live", headers=headers)
+    assert "content-encoding" not in short.headers
+
+
+@pytest.mark.parametrize(
     "content_type",
     [None, "", "text/plain", "text/json", "application/x-www-form-urlencoded", "a/b/c", "é"],
 )

@@ -496,6 +496,30 @@ class TestFlood:
             assert not any(task.done() for task in waiting)
         await asyncio.gather(*waiting)
 
+    @pytest.mark.usefixtures("committed")
+    async def test_c16_nor_does_whoever_waits_again(
+        self, client: httpx2.AsyncClient, state: State, settings: Settings
+    ) -> None:
+        """A change of the password takes a second turn, for the new hash."""
+        await sign_in(client, "ada")
+        turns = [state["passwords"].turn(None) for _ in range(settings.argon2_concurrency + 1)]
+        *held, queued = turns
+        for turn in held:
+            await turn.__aenter__()
+        change = {"current_password": PASSWORD, "new_password": "another good one"}
+        changing = asyncio.create_task(client.put(f"{ME}/password", json=change))
+        await asyncio.sleep(0.1)
+        queueing = asyncio.create_task(queued.__aenter__())
+        await asyncio.sleep(0)
+        await held[0].__aexit__(None, None, None)
+        await queueing  # the current password is checked now, and the next turn is taken
+        await asyncio.sleep(0.1)
+        assert not changing.done()
+        assert state["engine"].pool.checkedout() == 0  # type: ignore[attr-defined]
+        for turn in (*held[1:], queued):
+            await turn.__aexit__(None, None, None)
+        assert (await changing).status_code == 204
+
 
 @pytest.fixture
 def statements(state: State) -> Iterator[list[str]]:
