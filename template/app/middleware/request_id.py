@@ -1,7 +1,7 @@
 """A name for every request, in its answer and in each of its log lines."""
 
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +24,7 @@ class RequestIDMiddleware:
             return await self.app(scope, receive, send)
 
         offered = Headers(scope=scope).get("x-request-id", "")
-        request_id = offered if _WELL_FORMED.fullmatch(offered) else uuid4().hex
+        request_id = offered if _WELL_FORMED.fullmatch(offered) else token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

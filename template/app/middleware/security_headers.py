@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # OWASP's REST Security Cheat Sheet. Nothing here is a page, so nothing may be loaded or framed.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
 
-HSTS = "max-age=63072000; includeSubDomains"
-"""Two years of https only. Sent under https alone: without, browsers must ignore it (RFC 6797)."""
+# Two years of https only. Under http, browsers must ignore it (RFC 6797).
+HTTPS_HEADERS = (*HEADERS, (b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
 
 
 class SecurityHeadersMiddleware:
@@ -31,15 +30,17 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
 
+        headers = HTTPS_HEADERS if scope["scheme"] == "https" else HEADERS
+        if scope["path"].startswith(self._never_stored):
+            headers = (*headers, (b"cache-control", b"no-store"))
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", HSTS)
-                if scope["path"].startswith(self._never_stored):
-                    headers["Cache-Control"] = "no-store"
+                own = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in headers if header[0] not in own),
+                ]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
