@@ -20,7 +20,7 @@ from dev.server import serve_with_reload
 @click.option("--port", envvar="PORT", default=8000, show_default=True, show_envvar=True)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, command: tuple[str, ...]) -> None:
-    r"""Run COMMAND with a database of the project's own; without one, the reloading server.
+    """Run COMMAND with a database of the project's own; without one, the reloading server.
 
     The database is a real PostgreSQL that needs no installation. It keeps its data under .dev/ and
     stops with the command that started it. Set DATABASE_URL to use another one.
@@ -28,7 +28,7 @@ def dev(port: int, command: tuple[str, ...]) -> None:
     \b
     uv run app dev
     uv run app dev alembic revision --autogenerate -m "add a table"
-    """
+    """  # noqa: D301  # click knows a paragraph to leave alone by its backspace
     require_project()
     try:
         with project_database(Path.cwd()) as url:

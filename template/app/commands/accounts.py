@@ -24,8 +24,12 @@ from app.utils.exceptions import ConflictError
 
 
 @click.command()
-@click.option("--email", prompt="E-mail address")
-@click.option("--username", prompt=True)
+@click.option("--email", prompt="E-mail address", help="Asked for when left out.")
+@click.option(
+    "--username",
+    prompt=True,
+    help="Asked for when left out: 3 to 32 characters; names such as admin are reserved.",
+)
 @click.option("--full-name", default="", help="May stay empty.")
 @click.option(
     "--generate-password", is_flag=True, help="Make a password and print it once, without asking."
