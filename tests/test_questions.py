@@ -21,6 +21,16 @@ def test_nothing_needs_trust() -> None:
     assert not CONFIG.keys() & {"_tasks", "_migrations", "_jinja_extensions"}
 
 
+def test_every_file_that_is_switched_exists() -> None:
+    """A name that is mistyped, or of a file that went, would switch nothing."""
+    switched = [re.findall("else '([^']+)' =}", entry) for entry in CONFIG["_exclude"]]
+    paths = [path for names in switched for path in names]
+    assert len(paths) > 30
+    for path in paths:
+        source = ROOT / "template" / path
+        assert source.exists() or source.with_name(f"{source.name}.jinja").exists(), path
+
+
 def test_every_question_helps() -> None:
     for name, question in QUESTIONS.by_name.items():
         assert question["help"].endswith(("?", ".")), name

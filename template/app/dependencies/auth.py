@@ -46,9 +46,9 @@ async def get_auth_service(request: Request, session: DBSession) -> AuthService:
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 
 
-async def get_user_service(session: DBSession, auth: AuthServiceDep) -> UserService:
+async def get_user_service(auth: AuthServiceDep) -> UserService:
     """Return the user service over the request's session."""
-    return UserService(UserRepository(session), UserSessionRepository(session), auth)
+    return UserService(auth.users, auth.sessions, auth)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

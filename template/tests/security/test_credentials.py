@@ -4,8 +4,8 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -63,6 +63,15 @@ async def stronger_client(
     async with client_of(app, now) as client:
         yield client
     service.close()
+
+
+@asynccontextmanager
+async def every_turn_taken(state: State, settings: Settings) -> AsyncGenerator[None]:
+    """Let whoever wants a password checked wait meanwhile."""
+    async with AsyncExitStack() as turns:
+        for _ in range(settings.argon2_concurrency):
+            await turns.enter_async_context(state["passwords"].turn(None))
+        yield
 
 
 async def deactivate(session_factory: SessionFactory) -> None:
@@ -310,9 +319,7 @@ async def test_c11_whose_password_it_is_does_not_change_with_a_name(
     await register(client, "eve", password="the password of eve")
     eve = await login(client, "eve", "the password of eve")
     change = {"current_password": "the password of eve", "new_password": "now it is eve's"}
-    async with AsyncExitStack() as all_turns:
-        for _ in range(settings.argon2_concurrency):
-            await all_turns.enter_async_context(state["passwords"].turn(None))
+    async with every_turn_taken(state, settings):
         waiting = asyncio.create_task(client.put(f"{ME}/password", json=change, headers=ada.bearer))
         await asyncio.sleep(0.1)
         for tokens, name in ((ada, "victim"), (eve, "ada")):
@@ -329,9 +336,7 @@ async def test_c11_the_current_password_is_the_one_of_now(
     """Not the one of when the request came, which waited for its turn."""
     await sign_in(client, "ada")
     change = {"current_password": PASSWORD, "new_password": "another good one"}
-    async with AsyncExitStack() as all_turns:
-        for _ in range(settings.argon2_concurrency):
-            await all_turns.enter_async_context(state["passwords"].turn(None))
+    async with every_turn_taken(state, settings):
         waiting = asyncio.create_task(client.put(f"{ME}/password", json=change))
         await asyncio.sleep(0.1)
         new = get_password_hash("the owner was faster", settings)
@@ -482,9 +487,7 @@ class TestFlood:
         """Else a queue of password changes would empty the pool for everybody."""
         await sign_in(client, "ada")
         change = {"current_password": PASSWORD, "new_password": "another good one"}
-        async with AsyncExitStack() as all_turns:
-            for _ in range(settings.argon2_concurrency):
-                await all_turns.enter_async_context(state["passwords"].turn(None))
+        async with every_turn_taken(state, settings):
             waiting = [asyncio.create_task(client.put(f"{ME}/password", json=change))]
             waiting += [
                 asyncio.create_task(attempt(client, "ada"))
