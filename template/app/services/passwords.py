@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from secrets import token_urlsafe
 from typing import TypeVar, TypeVarTuple
 
+from app.core.address import Network
 from app.core.config import Settings
-from app.core.origin import Network
 from app.core.security import get_password_hash, is_outdated, verify_password
 from app.utils.exceptions import ServiceUnavailableError
 

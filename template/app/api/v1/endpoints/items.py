@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, status
 
 from app.api.deprecation import deprecated
-from app.dependencies.items import ItemServiceDep
-from app.schemas.item import ItemId, ItemPage, ItemPageQuery, ItemRead, ItemWrite
+from app.dependencies.items import ItemImportServiceDep, ItemServiceDep
+from app.schemas.item import ItemId, ItemImport, ItemPage, ItemPageQuery, ItemRead, ItemWrite
 
 router = APIRouter(prefix="/items", tags=["items"])
 
@@ -33,6 +33,12 @@ async def list_items(query: Annotated[ItemPageQuery, Query()], items: ItemServic
 async def create_item(data: ItemWrite, items: ItemServiceDep) -> ItemRead:
     """Create an item."""
     return await items.create(data)
+
+
+@router.post("/import", status_code=status.HTTP_201_CREATED)
+async def import_item(data: ItemImport, imports: ItemImportServiceDep) -> ItemRead:
+    """Create an item from the JSON document at a public address. 502 when it cannot be had."""
+    return await imports.create_from(str(data.url))
 
 
 @router.get("/{item_id}")

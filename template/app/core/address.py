@@ -1,0 +1,45 @@
+"""Addresses of clients.
+
+No forwarding header is believed here: the server reads `X-Forwarded-For`, and only from the proxies
+of `FORWARDED_ALLOW_IPS`.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def client_address(scope: Scope) -> Address | None:
+    """Return the address that a request comes from; None on a Unix socket, which has none."""
+    client = scope.get("client")
+    return _parse(client[0]) if client else None
+
+
+def client_network(scope: Scope) -> str:
+    """Name what one client commands: an IPv4 address, or the /64 that every IPv6 client has."""
+    return _network_name(client_address(scope))
+
+
+def network_of(address: Address | None) -> Network | None:
+    """Return what the client at `address` commands."""
+    if address is None:
+        return None
+    return ip_network((address, 64 if isinstance(address, IPv6Address) else 32), strict=False)
+
+
+@lru_cache(maxsize=1024)
+def _parse(host: str) -> Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=1024)
+def _network_name(address: Address | None) -> str:
+    return str(network_of(address))

@@ -1,0 +1,66 @@
+"""How often somebody may do something: a sliding window, which has no edge to gather at."""
+
+import time
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_KEYS = 10_000
+"""Clients that a process keeps count of: some 10 MB at 100 requests each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many requests within any span of so many seconds, counted apart from other limits."""
+
+    name: str
+    requests: int
+    seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request may pass, and what is left."""
+
+    allowed: bool
+    remaining: int
+    reset: float
+    """Seconds until one more is allowed than now."""
+
+
+class RateLimiter(Protocol):
+    """Counts requests."""
+
+    async def hit(self, limit: Limit, client: str) -> Decision:
+        """Count a request of `client`, unless it is refused: those do not count."""
+
+
+class InProcessRateLimiter:
+    """Counts in this process alone.
+
+    Its memory is bounded: beyond `max_keys` clients, the one seen longest ago is forgotten.
+    """
+
+    def __init__(
+        self, *, max_keys: int = MAX_KEYS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._max_keys = max_keys
+        self._clock = clock
+        self._hits: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
+
+    async def hit(self, limit: Limit, client: str) -> Decision:
+        """Count a request of `client`, unless it is refused: those do not count."""
+        now, key = self._clock(), (limit.name, client)
+        hits = self._hits.setdefault(key, array("d"))
+        self._hits.move_to_end(key)
+        if len(self._hits) > self._max_keys:
+            self._hits.popitem(last=False)
+        del hits[: bisect_right(hits, now - limit.seconds)]
+        allowed = len(hits) < limit.requests
+        if allowed:
+            hits.append(now)
+        remaining = max(0, limit.requests - len(hits))
+        return Decision(allowed, remaining, hits[0] + limit.seconds - now)

@@ -1,0 +1,178 @@
+"""Finding a result or computing it, once for all who ask meanwhile."""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.core.cache_store import EVERYTHING, LOCK_SECONDS, CacheStore, Claim
+from app.core.config import Settings
+from app.core.redis import OptionalRedis, RedisAwayError
+
+MAX_BYTES = 262_144
+"""Larger results are not kept."""
+
+JITTER = 0.1
+"""The share of its lifetime by which a result may live shorter, so that not all end at once."""
+
+POLL_SECONDS = 0.02
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class CacheStatistics:
+    """What became of the calls of cached methods in this process."""
+
+    hits: int = 0
+    """Answered without the method, even where they waited for a call of it under way."""
+    misses: int = 0
+    """Answered by the method, and kept unless it failed or returned too much."""
+    bypassed: int = 0
+    """Answered by the method, because Redis was away."""
+
+    @property
+    def hit_ratio(self) -> float:
+        """The share of all calls that were hits; 0 before the first."""
+        total = self.hits + self.misses + self.bypassed
+        return self.hits / total if total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """One result, kept or not."""
+
+    key_prefix: str
+    key: str
+    tags: Sequence[str]
+    ttl: int | None
+    result: TypeAdapter[T]
+
+
+class Cache:
+    """Results of cached methods. While Redis is away, the methods themselves answer."""
+
+    def __init__(self, redis: OptionalRedis, settings: Settings) -> None:
+        self._store = CacheStore(redis, settings.cache_prefix)
+        self._enabled = settings.cache_enabled
+        self._ttl = settings.cache_ttl
+        self._flights: dict[str, asyncio.Future[bytes | None]] = {}
+        self.statistics: defaultdict[str, CacheStatistics] = defaultdict(CacheStatistics)
+        """By key prefix."""
+
+    async def invalidate(self, *tags: str) -> None:
+        """Let no result with one of these tags count any more. Never fails: see `CacheStore`."""
+        await self._forget(tags=tags)
+
+    async def invalidate_prefix(self, key_prefix: str) -> None:
+        """Let no result with this prefix count any more."""
+        await self._forget(tags=[prefix_tag(key_prefix)])
+
+    async def invalidate_key(self, key: str) -> None:
+        """Let one result count no more; `method.invalidate(...)` knows its key."""
+        await self._forget(keys=[key])
+
+    async def clear(self) -> None:
+        """Let no result count any more."""
+        await self._forget(tags=[EVERYTHING])
+
+    async def get(self, entry: Entry[T], compute: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of `compute`: one that is kept, or a new one, which is then kept.
+
+        However many ask at once, here and in other processes, one of them computes. An error goes
+        to all who wait here, and is not kept.
+        """
+        if not self._enabled:
+            return await compute()
+        try:
+            found = await self._store.look_up(entry.key, entry.tags)
+        except RedisAwayError:
+            found = None
+        while found is None and (flight := self._flights.get(entry.key)):
+            # Shielded: whoever stops waiting must not stop the others.
+            found = await asyncio.shield(flight)
+        if found is not None:
+            try:
+                result = entry.result.validate_json(found)
+            except ValidationError:  # somebody else writes under our keys
+                await self.invalidate_key(entry.key)
+            else:
+                self.statistics[entry.key_prefix].hits += 1
+                return result
+        return await self._lead(entry, compute)
+
+    async def _lead(self, entry: Entry[T], compute: Callable[[], Awaitable[T]]) -> T:
+        """Answer for everybody who asks meanwhile; with None, one of them has to lead."""
+        flight = self._flights[entry.key] = asyncio.get_running_loop().create_future()
+        try:
+            result, encoded = await self._find_or_compute(entry, compute)
+            flight.set_result(encoded)
+        except Exception as error:
+            flight.set_exception(error)
+            flight.exception()  # retrieved, should nobody else wait for it
+            raise
+        finally:
+            if not flight.done():
+                flight.set_result(None)
+            if self._flights.get(entry.key) is flight:
+                del self._flights[entry.key]
+        return result
+
+    async def _find_or_compute(
+        self, entry: Entry[T], compute: Callable[[], Awaitable[T]]
+    ) -> tuple[T, bytes]:
+        claim = await self._claim(entry)
+        if claim.found is not None:
+            self.statistics[entry.key_prefix].hits += 1
+            return entry.result.validate_json(claim.found), claim.found
+        try:
+            result = await compute()
+            encoded = entry.result.dump_json(result, by_alias=True, round_trip=True)
+            keep = claim.holder and len(encoded) <= MAX_BYTES
+        except BaseException:
+            await self._release(entry, claim)
+            raise
+        if keep:
+            ttl = (entry.ttl or self._ttl) * (1 - JITTER * random.random())  # noqa: S311
+            with suppress(RedisAwayError):
+                await self._store.store(entry.key, claim, encoded, ttl)
+        else:
+            await self._release(entry, claim)
+        return result, encoded
+
+    async def _claim(self, entry: Entry[T]) -> Claim:
+        """Find the result, or win the right to compute it. Without either, wait for a while."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        statistics = self.statistics[entry.key_prefix]
+        while True:
+            try:
+                claim = await self._store.claim(entry.key, entry.tags)
+            except RedisAwayError:
+                statistics.bypassed += 1
+                return Claim()
+            if claim.found is not None:
+                return claim
+            if claim.holder or time.monotonic() > deadline:
+                statistics.misses += 1
+                return claim
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _release(self, entry: Entry[T], claim: Claim) -> None:
+        if claim.holder:
+            with suppress(RedisAwayError):
+                await self._store.release(entry.key, claim)
+
+    async def _forget(self, *, keys: Sequence[str] = (), tags: Sequence[str] = ()) -> None:
+        await self._store.forget(keys=keys, tags=tags)
+        self._flights.clear()  # so that nobody joins one that began before
+
+
+def prefix_tag(key_prefix: str) -> str:
+    """Return the tag of all results with this prefix."""
+    return f"prefix {key_prefix}"
