@@ -37,7 +37,7 @@ def throwaway_valkey() -> Iterator[str]:
     with throwaway_home("valkey-") as home, tempfile.TemporaryFile() as log:
         address = home / "socket"
         options = ["port 0", f"unixsocket {address}", "unixsocketperm 700"]
-        with running_valkey(home, options, lambda: _answers(str(address)), log=log):
+        with running_valkey(home, options, lambda: answers(str(address)), log=log):
             yield f"unix://{address}"
 
 
@@ -61,7 +61,7 @@ def project_valkey(project: Path) -> Iterator[str]:
 
     state.mkdir(exist_ok=True)
     with (state / "redis-lock").open("w") as lock:
-        if not acquire(lock.fileno(), lambda: own_url.exists() and _answers(_port(own_url))):
+        if not acquire(lock.fileno(), lambda: own_url.exists() and answers(_port(own_url))):
             yield own_url.read_text()  # another command of this project runs the server
             return
         password, port = credentials(own_url)
@@ -74,7 +74,7 @@ def project_valkey(project: Path) -> Iterator[str]:
             throwaway_home("valkey-") as home,
             (state / "valkey.log").open("w+b") as log,
             running_valkey(
-                home, options, lambda: _answers(port), log=log, keep_open=[lock.fileno()]
+                home, options, lambda: answers(port), log=log, keep_open=[lock.fileno()]
             ),
         ):
             yield url
@@ -126,7 +126,7 @@ def find_valkey() -> Path:
     )
 
 
-def _answers(address: str | int) -> bool:
+def answers(address: str | int) -> bool:
     """Tell whether somebody at the socket, or at the port of this machine, speaks the protocol."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     try:

@@ -1,0 +1,65 @@
+"""Redis servers that can be stopped, killed, filled and started again."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from redis import Redis
+
+from dev.process import free_port, throwaway_home
+from dev.valkey import answers, running_valkey
+
+
+class Server:
+    """A server on a port of its own."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Start it, empty."""
+        home = self._running.enter_context(throwaway_home("valkey-"))
+        log = self._running.enter_context((home / "log").open("w+b"))
+        options = [f"port {self.port}", "bind 127.0.0.1"]
+        self._running.enter_context(
+            running_valkey(home, options, lambda: answers(self.port), log=log)
+        )
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._running.close()
+
+    def hang(self) -> None:
+        """Let it accept connections, and never answer."""
+        self._process_id = int(self.do("INFO", "server")["process_id"])
+        os.kill(self._process_id, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        os.kill(self._process_id, signal.SIGCONT)
+
+    def fill(self) -> None:
+        """Let it refuse everything that needs memory."""
+        self.do("CONFIG", "SET", "maxmemory", "1")
+
+    def make_room(self) -> None:
+        """Let it take what it is given."""
+        self.do("CONFIG", "SET", "maxmemory", "0")
+
+    def do(self, *command: str) -> dict[str, str]:
+        """Send a command past the service."""
+        with Redis.from_url(self.url, legacy_responses=False) as client:
+            answer: dict[str, str] = client.execute_command(*command)
+            return answer
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    server.start()
+    yield server
+    server.kill()

@@ -1,0 +1,156 @@
+"""O4: the limit that all processes share."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from app.core.config import Settings
+from app.core.rate_limit import InProcessRateLimiter, Limit
+from app.core.redis import OptionalRedis, build_redis, close_redis
+from app.core.redis_rate_limit import RedisRateLimiter
+from tests.redis.conftest import Server
+
+LIMIT = Limit("requests", requests=20, seconds=60)
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[OptionalRedis]:
+    client = build_redis(settings)
+    yield OptionalRedis(client, settings)
+    await close_redis(client)
+
+
+@pytest.fixture
+def limiter(redis: OptionalRedis, request: pytest.FixtureRequest) -> RedisRateLimiter:
+    prefix = f"{request.node.name}-{time.time_ns()}"
+    return RedisRateLimiter(redis, prefix=prefix, fallback=InProcessRateLimiter())
+
+
+async def test_hundred_at_once_never_pass_the_limit(limiter: RedisRateLimiter) -> None:
+    decisions = await asyncio.gather(*(limiter.hit(LIMIT, "client") for _ in range(100)))
+    assert sum(decision.allowed for decision in decisions) == 20
+    assert sorted(d.remaining for d in decisions if d.allowed) == list(range(20))
+
+
+async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimiter) -> None:
+    """At no moment has a whole window more than the limit in it."""
+    limit = Limit("requests", requests=20, seconds=1)
+    passed: list[float] = []
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        before = time.monotonic()
+        if (await limiter.hit(limit, "client")).allowed:
+            passed.append(before)
+        await asyncio.sleep(0.005)
+    assert 40 <= len(passed) <= 60
+    for first, last in zip(passed, passed[20:], strict=False):
+        assert last - first > 0.98  # what passes between our clock and the server's
+
+
+async def test_tells_what_is_left_and_when_there_is_more(limiter: RedisRateLimiter) -> None:
+    first = await limiter.hit(LIMIT, "client")
+    await asyncio.sleep(0.05)
+    second = await limiter.hit(LIMIT, "client")
+    assert (first.remaining, second.remaining) == (19, 18)
+    assert first.reset == 60
+    assert 59 < second.reset <= 59.95
+
+
+async def test_refused_requests_do_not_count(limiter: RedisRateLimiter) -> None:
+    limit = Limit("requests", requests=1, seconds=1)
+    assert (await limiter.hit(limit, "client")).allowed
+    for _ in range(50):
+        refused = await limiter.hit(limit, "client")
+        assert not refused.allowed
+    assert 0 < refused.reset < 1
+    await asyncio.sleep(refused.reset + 0.01)
+    assert (await limiter.hit(limit, "client")).allowed
+
+
+async def test_nothing_stays_of_a_client_that_is_gone(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    await limiter.hit(Limit("requests", 5, seconds=1), "client")
+    (key,) = await redis.client.keys(f"{limiter._prefix}*")
+    assert 0 < await redis.client.pttl(key) <= 1000
+
+
+async def test_server_whose_clock_was_set_back(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    """F16: what seems to come from the future would count for hours."""
+    future = (time.time() + 3600) * 1000
+    members = {str(number): future + number for number in range(20)}
+    await redis.client.zadd(f"{limiter._prefix}:limit:requests:client", members)
+    decision = await limiter.hit(LIMIT, "client")
+    assert (decision.allowed, decision.remaining) == (True, 19)
+
+
+PROCESS = """
+import asyncio, sys
+from app.core.config import load_settings
+from app.core.rate_limit import InProcessRateLimiter, Limit
+from app.core.redis import OptionalRedis, build_redis
+from app.core.redis_rate_limit import RedisRateLimiter
+
+async def main():
+    settings = load_settings(database_url="postgresql://h/d", redis_timeout=10)
+    redis = OptionalRedis(build_redis(settings), settings)
+    limiter = RedisRateLimiter(redis, prefix=sys.argv[1], fallback=InProcessRateLimiter())
+    await redis.client.ping()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    hits = [limiter.hit(Limit("requests", 20), "client") for _ in range(50)]
+    print(sum(decision.allowed for decision in await asyncio.gather(*hits)))
+
+asyncio.run(main())
+"""
+
+
+def test_limit_holds_across_two_processes(settings: Settings) -> None:  # noqa: ARG001
+    prefix = f"two-{time.time_ns()}"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, prefix],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    passed = [int(process.communicate(timeout=20)[0]) for process in processes]
+    assert sum(passed) == 20
+
+
+async def test_without_redis_the_process_counts_alone(server: Server, settings: Settings) -> None:
+    """F1: the limit still holds here, and Redis counts again when it is back."""
+    values = {
+        "redis_url": SecretStr(server.url),
+        "circuit_breaker_failure_threshold": 2,
+        "circuit_breaker_recovery_timeout": 0.2,
+    }
+    settings = settings.model_copy(update=values)
+    client = build_redis(settings)
+    limiter = RedisRateLimiter(
+        OptionalRedis(client, settings), prefix="away", fallback=InProcessRateLimiter()
+    )
+    await limiter.hit(LIMIT, "client")
+    server.kill()
+    decisions = [await limiter.hit(LIMIT, "client") for _ in range(40)]
+    assert sum(decision.allowed for decision in decisions) == 20
+    server.start()
+    await asyncio.sleep(0.25)
+    assert (await limiter.hit(LIMIT, "client")).remaining == 19
+    await close_redis(client)
