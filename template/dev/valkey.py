@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -61,7 +62,7 @@ def project_valkey(project: Path) -> Iterator[str]:
 
     state.mkdir(exist_ok=True)
     with (state / "redis-lock").open("w") as lock:
-        if not acquire(lock.fileno(), lambda: own_url.exists() and answers(_port(own_url))):
+        if not acquire(lock.fileno(), lambda: _is_up(own_url)):
             yield own_url.read_text()  # another command of this project runs the server
             return
         password, port = credentials(own_url)
@@ -139,5 +140,12 @@ def answers(address: str | int) -> bool:
         return False
 
 
-def _port(own_url: Path) -> int:
-    return int(own_url.read_text().rpartition(":")[2].partition("/")[0])
+def _is_up(own_url: Path) -> bool:
+    """Tell whether the server answers, and goes on to: its command may just have been killed."""
+    if not own_url.exists():
+        return False
+    port = int(own_url.read_text().rpartition(":")[2].partition("/")[0])
+    if not answers(port):
+        return False
+    time.sleep(0.1)
+    return answers(port)

@@ -1,0 +1,224 @@
+"""F12: other services may be slow, broken or hostile."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+
+import pytest
+
+from app.core.circuit_breaker import CircuitOpenError
+from app.core.config import Settings
+from app.core.outbound import AddressRefusedError, OutboundClient, OutboundError
+from app.core.public_transport import PublicTransport
+from app.core.resilience import TransientError
+from tests.faults.elsewhere import Elsewhere, elsewhere
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Elsewhere]:
+    async with elsewhere() as service:
+        yield service
+
+
+@pytest.fixture
+def impatient(settings: Settings) -> Settings:
+    """Impatient settings that let this machine be called."""
+    values = {
+        "outbound_allowed_networks": (ip_network("127.0.0.1"),),
+        "outbound_connect_timeout": 0.1,
+        "outbound_read_timeout": 0.1,
+        "outbound_total_timeout": 1,
+        "outbound_max_size": 2000,
+        "retry_max_attempts": 3,
+        "circuit_breaker_failure_threshold": 5,
+        "circuit_breaker_recovery_timeout": 0.3,
+    }
+    return settings.model_copy(update=values)
+
+
+@pytest.fixture
+async def client(impatient: Settings) -> AsyncIterator[OutboundClient]:
+    client = OutboundClient(impatient)
+    yield client
+    await client.aclose()
+
+
+async def test_document_is_returned(client: OutboundClient, other: Elsewhere) -> None:
+    assert b"Pocket atlas" in await client.get(other.url("/atlas"))
+    (head,) = other.requests
+    assert f"Host: 127.0.0.1:{other.port}" in head
+    assert "Accept-Encoding: identity" in head
+
+
+async def test_passing_failure_costs_nothing_but_time(
+    client: OutboundClient, other: Elsewhere
+) -> None:
+    other.failures = 2
+    assert await client.get(other.url("/atlas"))
+    assert len(other.requests) == 3
+
+
+@pytest.mark.parametrize("path", ["/down", "/reset", "/nonsense", "/until"])
+async def test_lasting_failure_is_tried_as_often_as_allowed(
+    client: OutboundClient, other: Elsewhere, path: str
+) -> None:
+    with pytest.raises(TransientError) as caught:
+        await client.get(other.url(path))
+    assert len(other.requests) == 3
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/missing", "/large", "/announced", "/bomb"])
+async def test_answer_that_will_not_change_is_asked_for_once(
+    client: OutboundClient, other: Elsewhere, path: str
+) -> None:
+    with pytest.raises(OutboundError):
+        await client.get(other.url(path))
+    assert len(other.requests) == 1
+
+
+async def test_whoever_asks_for_an_hour_is_not_waited_for(
+    client: OutboundClient, other: Elsewhere
+) -> None:
+    with pytest.raises(TransientError, match="429") as caught:
+        await client.get(other.url("/busy"))
+    assert caught.value.retry_after == 3600
+    assert len(other.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/hang", "/drip"])
+async def test_waiting_is_bounded(client: OutboundClient, other: Elsewhere, path: str) -> None:
+    """Also for an answer that comes one byte at a time."""
+    before = time.monotonic()
+    with pytest.raises(TransientError):
+        await client.get(other.url(path))
+    assert time.monotonic() - before < 1.2
+    assert len(other.requests) == 3
+
+
+async def test_all_attempts_together_are_bounded(impatient: Settings, other: Elsewhere) -> None:
+    client = OutboundClient(
+        impatient.model_copy(update={"outbound_total_timeout": 0.3, "outbound_read_timeout": 60})
+    )
+    before = time.monotonic()
+    with pytest.raises(TransientError, match="too long"):
+        await client.get(other.url("/hang"))
+    assert time.monotonic() - before < 0.6
+    await client.aclose()
+
+
+async def test_nobody_there(client: OutboundClient) -> None:
+    with pytest.raises(TransientError):
+        await client.get("http://127.0.0.1:1/")
+    with pytest.raises(TransientError):
+        await client.get("http://no-such-name.invalid/")
+
+
+async def test_failing_host_is_left_alone_and_found_again(
+    client: OutboundClient, other: Elsewhere
+) -> None:
+    """Fifty callers: one of them finds out whether it is back."""
+    other.failures = 1000
+    while True:
+        try:
+            await client.get(other.url("/atlas"))
+        except CircuitOpenError:
+            break
+        except TransientError:
+            pass
+    asked = len(other.requests)
+    assert asked == 5
+    # Another host has a breaker of its own.
+    assert await _outcome(client, "http://127.0.0.2/") is AddressRefusedError
+    other.failures = 0
+    await asyncio.sleep(0.3)
+    outcomes = await asyncio.gather(*(_outcome(client, other.url("/atlas")) for _ in range(50)))
+    assert len(other.requests) == asked + 1
+    assert outcomes.count(CircuitOpenError) == 49
+    assert await client.get(other.url("/atlas"))
+
+
+async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
+    try:
+        await client.get(url)
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        return type(error)
+    return None
+
+
+async def test_redirects_are_followed_to_public_addresses_only(
+    client: OutboundClient, other: Elsewhere
+) -> None:
+    assert await client.get(other.url("/moved"))
+    with pytest.raises(AddressRefusedError):
+        await client.get(other.url("/metadata"))
+    for path in ("/loop", "/file"):
+        with pytest.raises(OutboundError):
+            await client.get(other.url(path))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.2",
+        "localhost.localdomain",
+        "2130706433",  # 127.0.0.1 as one number
+        "0x7f.1",
+        "0",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "224.0.0.1",
+        "[::1]",
+        "[::]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",  # 10.0.0.1 through NAT64
+        "[2002:a00:1::]",  # and through 6to4
+        "[ff02::1]",
+    ],
+)
+async def test_addresses_inside_are_refused(impatient: Settings, host: str) -> None:
+    """However they are written: without a request, and without a retry."""
+    client = OutboundClient(impatient.model_copy(update={"outbound_allowed_networks": ()}))
+    with pytest.raises((AddressRefusedError, OutboundError, TransientError)) as caught:
+        await client.get(f"http://{host}:1/")
+    if "localdomain" not in host:  # which not every machine knows
+        assert caught.type is AddressRefusedError
+    await client.aclose()
+
+
+async def test_name_is_resolved_once(
+    impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that answers differently the second time leads nowhere else."""
+    answers = iter(["127.0.0.1", "10.0.0.1"])
+    loop = asyncio.get_running_loop()
+
+    async def resolve(_host: str, port: int, **_: object) -> list[object]:
+        return [(2, 1, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolve)
+    client = OutboundClient(impatient)
+    assert await client.get(other.url("/atlas", "rebinding.example.com"))
+    assert f"Host: rebinding.example.com:{other.port}" in other.requests[0]
+    with pytest.raises(AddressRefusedError):
+        await client.get(other.url("/atlas", "rebinding.example.com"))
+    await client.aclose()
+
+
+async def test_one_private_address_among_several_is_enough(
+    impatient: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(_host: str, port: int, **_: object) -> list[object]:
+        return [(2, 1, 6, "", (address, port)) for address in ("93.184.216.34", "10.0.0.1")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    transport = PublicTransport(impatient.outbound_allowed_networks)
+    with pytest.raises(AddressRefusedError):
+        await transport._resolve("two.example.com", 80)
+    await transport.aclose()
