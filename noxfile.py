@@ -96,9 +96,13 @@ def blocks_of(text: str) -> Blocks:
     blocks = {}
     for block in text.split("\n[[package]]\n"):
         lines = block.splitlines()
-        keys = accumulate(lines, lambda key, line: key if line.startswith(" ") else line)
-        blocks[lines[0]] = list(zip(keys, lines, strict=True))
+        blocks[lines[0]] = list(zip(accumulate(lines, key_of), lines, strict=True))
     return blocks
+
+
+def key_of(before: str, line: str) -> str:
+    """Return the key that a line stands under, given that of the line before."""
+    return before if line.startswith(" ") else line
 
 
 def conditional(whole: str, variants: list[tuple[Answers, Blocks]]) -> Iterator[str]:

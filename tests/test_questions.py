@@ -39,9 +39,9 @@ def test_every_question_helps() -> None:
 def test_presets(render: Render) -> None:
     """Each preset records the answers it stands for."""
     expected: dict[str, dict[str, Any]] = {
-        "minimal": {"auth": False, "example": False, "ci": "none"},
-        "standard": {"auth": True, "example": True, "ci": "github"},
-        "full": {"auth": True, "example": True, "ci": "github"},
+        "minimal": {"auth": False, "example": False, "redis": False, "ci": "none"},
+        "standard": {"auth": True, "example": True, "redis": True, "ci": "github"},
+        "full": {"auth": True, "example": True, "redis": True, "ci": "github"},
     }
     for preset, features in expected.items():
         recorded = yaml.safe_load((render(preset=preset) / ".copier-answers.yml").read_text())

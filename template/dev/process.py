@@ -1,5 +1,6 @@
 """A server process that cannot outlive its owner."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -107,6 +108,8 @@ def owned_process(
     stays out of our terminal's signals, so that Ctrl-C reaches the application first. The
     descriptors in `keep_open`, and any lock on them, stay with it until it is gone.
     """
+    # The shell's own descriptors are the low ones.
+    kept = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in keep_open]
     watchdog = subprocess.Popen(
         ["sh", "-c", _WATCHDOG, "sh", stop_signal, str(leftovers or ""), *map(str, command)],
         stdin=subprocess.PIPE,
@@ -114,9 +117,11 @@ def owned_process(
         stderr=log,
         cwd="/",
         start_new_session=True,
-        pass_fds=keep_open,
+        pass_fds=kept,
         **as_server_account(),
     )
+    for descriptor in kept:
+        os.close(descriptor)
     try:
         yield watchdog
     finally:

@@ -6,7 +6,8 @@ from inspect import Parameter, signature
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class Arguments:
@@ -38,7 +39,7 @@ class Arguments:
         }
         self.result: TypeAdapter[Any] = TypeAdapter(hints["return"])
         # A build never reads what another one wrote in another shape.
-        shape = to_json(self.result.json_schema(mode="serialization"))
+        shape = _ANYTHING.dump_json(self.result.json_schema(mode="serialization"))
         self._identity = function.__qualname__.encode() + b"\0" + shape
 
     @property
@@ -55,7 +56,9 @@ class Arguments:
     def key(self, arguments: Mapping[str, Any]) -> str:
         """Return a key of fixed length. What is not among the declared is written by its type."""
         values = [
-            self._adapters[name].dump_json(value) if name in self._adapters else to_json(value)
+            self._adapters[name].dump_json(value)
+            if name in self._adapters
+            else _ANYTHING.dump_json(value)
             for name, value in arguments.items()
         ]
         # JSON holds no NUL.

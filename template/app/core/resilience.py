@@ -86,27 +86,27 @@ def with_circuit_breaker(
 class RetryBudget:
     """Bounds how much retries add to what a target has to bear, most of all one that is down.
 
-    A failure takes a token, without which it is not retried. Tokens come back with successes, so
+    A failure takes a credit, without which it is not retried. Credits come back with successes, so
     that retries stay a small share of the traffic, and slowly with time, so that a service with
     little traffic may retry at all.
     """
 
     def __init__(
         self,
-        tokens: float = 10,
+        size: float = 10,
         *,
         per_success: float = 0.1,
         per_second: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = self._left = tokens
+        self._most = self._left = size
         self._per_success = per_success
         self._per_second = per_second
         self._clock = clock
         self._filled_at = clock()
 
     def withdraw(self) -> bool:
-        """Take a token; False when there is none."""
+        """Take a credit; False when there is none."""
         now = self._clock()
         self._add((now - self._filled_at) * self._per_second)
         self._filled_at = now
@@ -119,8 +119,8 @@ class RetryBudget:
         """Note a success."""
         self._add(self._per_success)
 
-    def _add(self, tokens: float) -> None:
-        self._left = min(self._most, self._left + tokens)
+    def _add(self, amount: float) -> None:
+        self._left = min(self._most, self._left + amount)
 
 
 def with_retry(

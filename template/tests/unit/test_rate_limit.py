@@ -63,7 +63,7 @@ async def test_refused_requests_do_not_count(limiter: InProcessRateLimiter, cloc
 async def test_clients_and_limits_count_apart(limiter: InProcessRateLimiter) -> None:
     await limiter.hit(LIMIT, "client")
     assert (await limiter.hit(LIMIT, "other")).remaining == 9
-    assert (await limiter.hit(Limit("auth", 10), "client")).remaining == 9
+    assert (await limiter.hit(Limit("other", 10), "client")).remaining == 9
 
 
 async def test_memory_is_bounded(limiter: InProcessRateLimiter) -> None:

@@ -63,7 +63,7 @@ async def test_does_not_wait_for_ever() -> None:
 
 async def test_budget_bounds_what_a_target_has_to_bear(output: StringIO) -> None:
     """With a target that is down, most calls are made once."""
-    budget = RetryBudget(tokens=4, per_second=0)
+    budget = RetryBudget(size=4, per_second=0)
     flaky = Flaky(*(TransientError("down") for _ in range(1000)))
     call = with_retry(max_attempts=3, wait_initial=0.0001, budget=budget)(flaky.__call__)
     for _ in range(100):
@@ -75,7 +75,7 @@ async def test_budget_bounds_what_a_target_has_to_bear(output: StringIO) -> None
 
 async def test_budget_comes_back_with_successes_and_time() -> None:
     now = 0.0
-    budget = RetryBudget(tokens=1, per_success=0.5, per_second=0.1, clock=lambda: now)
+    budget = RetryBudget(size=1, per_success=0.5, per_second=0.1, clock=lambda: now)
     assert [budget.withdraw(), budget.withdraw()] == [True, False]
     budget.deposit()
     budget.deposit()
