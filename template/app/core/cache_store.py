@@ -93,7 +93,19 @@ class CacheStore:
         keys = [self._result(key), self._lock(key), *map(self._tag, tags)]
         holder = token_hex(8)
         args: list[str | int] = [holder, LOCK_SECONDS * 1000, 2 * MAX_TTL]
-        verdict, value = await self._run(lambda: self._claim(keys, args))
+        wanted = True
+
+        async def claim() -> Any:
+            answer = await self._claim(keys, args)
+            if not wanted:  # it came too late: somebody else may compute
+                await self._release(keys[1:2], [holder])
+            return answer
+
+        try:
+            verdict, value = await self._run(claim)
+        except BaseException:
+            wanted = False
+            raise
         if verdict == b"use":
             return Claim(found=value)
         return Claim(versions=value, holder=holder) if verdict == b"compute" else Claim()

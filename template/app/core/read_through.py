@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.core.cache_store import EVERYTHING, LOCK_SECONDS, CacheStore, Claim
+from app.core.cache_store import EVERYTHING, CacheStore, Claim
 from app.core.config import Settings
 from app.core.redis import OptionalRedis, RedisAwayError
 
@@ -20,6 +20,9 @@ MAX_BYTES = 262_144
 
 JITTER = 0.1
 """The share of its lifetime by which a result may live shorter, so that not all end at once."""
+
+WAIT_SECONDS = 1.0
+"""How long a process waits for another one that computes the same, before it does so as well."""
 
 POLL_SECONDS = 0.02
 
@@ -148,7 +151,7 @@ class Cache:
 
     async def _claim(self, entry: Entry[T]) -> Claim:
         """Find the result, or win the right to compute it. Without either, wait for a while."""
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         statistics = self.statistics[entry.key_prefix]
         while True:
             try:

@@ -48,7 +48,7 @@ class RedisSettings(EnvironmentSettings):
     redis_url: Annotated[SecretStr, AfterValidator(parse_redis_url)]
     """Redis or Valkey, as redis://user:password@host:6379/0; rediss:// for TLS."""
 
-    redis_max_connections: Annotated[int, Field(ge=1)] = 20
+    redis_max_connections: Annotated[int, Field(ge=1)] = 10
     """Connections that each process may open; a command waits for a free one."""
 
     redis_timeout: Annotated[float, Field(ge=0.001, le=60)] = 0.1

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import StringIO
 
 import pytest
 from redis import Redis
@@ -63,3 +64,8 @@ def server() -> Iterator[Server]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(autouse=True)
+def _log(output: StringIO) -> None:
+    """Faults are logged: to where it can be read."""

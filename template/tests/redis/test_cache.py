@@ -17,7 +17,7 @@ from app.core import read_through
 from app.core.cache import Cache, CacheStatistics, cached
 from app.core.cache_store import LOCK_SECONDS
 from app.core.config import Settings
-from app.core.redis import OptionalRedis, build_redis, close_redis
+from app.core.redis import OptionalRedis, RedisAwayError, build_redis, close_redis
 from tests.redis.conftest import Server
 
 
@@ -243,7 +243,7 @@ async def test_process_that_dies_while_it_computes(
     await shelf.find.invalidate("atlas")
     (key,) = [key async for key in redis.scan_iter(f"{settings.cache_prefix}:tag:book:atlas")]
     assert key
-    monkeypatch.setattr(read_through, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(read_through, "WAIT_SECONDS", 0.1)
     dead = Shelf(new_cache(redis, settings))
     dead.seconds = 60
     call = asyncio.create_task(dead.find("atlas"))
@@ -434,6 +434,23 @@ async def test_without_redis_the_method_answers(away: tuple[Server, Settings]) -
     assert await asyncio.gather(*(shelf.find("atlas") for _ in range(50))) == [BOOK] * 50
     assert len(shelf.computed) == 1
     assert shelf.cache.statistics["books"].bypassed == 1
+    await close_redis(redis)
+
+
+async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Settings]) -> None:
+    """Redis grants it to somebody who has long answered without."""
+    server, settings = away
+    redis = build_redis(settings)
+    shelf = Shelf(Cache(OptionalRedis(redis, settings), settings))
+    await redis.ping()
+    server.hang()
+    claim = shelf.cache._store.claim("key", ["tag"])
+    with pytest.raises(RedisAwayError):
+        await claim
+    server.go_on()
+    await asyncio.sleep(0.3)
+    assert await redis.keys(f"{settings.cache_prefix}:tag:tag")  # so it did come
+    assert not await redis.keys(f"{settings.cache_prefix}:lock:*")
     await close_redis(redis)
 
 

@@ -8,6 +8,8 @@ from app.core import resilience
 from app.core.circuit_breaker import CircuitBreaker, CircuitOpenError, CircuitState
 from app.core.resilience import with_circuit_breaker
 
+pytestmark = pytest.mark.usefixtures("output")  # what is logged goes there
+
 
 class Clock:
     """A clock that stands still until it is moved."""

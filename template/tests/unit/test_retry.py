@@ -7,6 +7,8 @@ import pytest
 
 from app.core.resilience import RetryBudget, TransientError, with_retry
 
+pytestmark = pytest.mark.usefixtures("output")  # what is logged goes there
+
 
 class Flaky:
     """Fails until it has been called often enough."""
