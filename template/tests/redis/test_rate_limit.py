@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import Settings
-from app.core.rate_limit import InProcessRateLimiter, Limit
+from app.core.rate_limit import Decision, InProcessRateLimiter, Limit
 from app.core.redis import OptionalRedis, build_redis, close_redis
 from app.core.redis_rate_limit import RedisRateLimiter
 from tests.redis.conftest import Server
@@ -37,6 +37,29 @@ async def test_hundred_at_once_never_pass_the_limit(limiter: RedisRateLimiter) -
     decisions = await asyncio.gather(*(limiter.hit(LIMIT, "client") for _ in range(100)))
     assert sum(decision.allowed for decision in decisions) == 20
     assert sorted(d.remaining for d in decisions if d.allowed) == list(range(20))
+
+
+async def test_caller_who_goes_takes_nobody_with_it(limiter: RedisRateLimiter) -> None:
+    """They share a round trip."""
+    calls = [asyncio.create_task(limiter.hit(LIMIT, "client")) for _ in range(10)]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    calls[5].cancel()
+    decisions = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(decision, Decision) for decision in decisions) == 8
+    assert not limiter._trips
+
+
+async def test_unexpected_error_reaches_everybody(
+    limiter: RedisRateLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(*_: object) -> bytes:
+        return b"nonsense"
+
+    monkeypatch.setattr(limiter, "_script", nonsense)
+    calls = [asyncio.create_task(limiter.hit(LIMIT, "client")) for _ in range(3)]
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        assert isinstance(outcome, ValueError)
 
 
 async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimiter) -> None:
