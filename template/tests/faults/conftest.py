@@ -29,6 +29,8 @@ def service(settings: Settings) -> Iterator[Service]:
         "ENVIRONMENT": "staging",
         "LOG_FORMAT": "json",
         "PORT": str(port),
+        "FORWARDED_ALLOW_IPS": "127.0.0.1,10.0.0.1",  # as if a proxy ran on this machine
+        "RATE_LIMIT_PER_MINUTE": "30",
         "DATABASE_URL": settings.database_url.render_as_string(hide_password=False),
     }
     command = [sys.executable, "-c", "from app.cli import cli; cli()", "serve"]
