@@ -60,19 +60,19 @@ def answers(url: str) -> bool:
         return False
 
 
-def database_url(project: Path) -> SplitResult:
-    """Return the URL that `make dev` wrote into `.env`."""
-    found = re.search("^DATABASE_URL=(.+)$", (project / ".env").read_text(), re.MULTILINE)
-    assert found
-    return urlsplit(found[1])
+def server_urls(project: Path) -> list[SplitResult]:
+    """Return the URLs of the database and of Redis, which `make dev` wrote into `.env`."""
+    env = (project / ".env").read_text()
+    found = re.findall("^(?:DATABASE|REDIS)_URL=(.+)$", env, re.MULTILINE)
+    assert len(found) == 2
+    return [urlsplit(url) for url in found]
 
 
-def database_stops(project: Path) -> bool:
-    """Wait until nothing listens on the database's port any more."""
-    url = database_url(project)
+def stops(server: SplitResult) -> bool:
+    """Wait until nothing listens on the server's port any more."""
     for _ in range(100):
         try:
-            socket.create_connection((url.hostname, url.port), timeout=5).close()
+            socket.create_connection((server.hostname, server.port), timeout=5).close()
         except ConnectionRefusedError:
             return True
         time.sleep(0.1)
@@ -80,13 +80,17 @@ def database_stops(project: Path) -> bool:
 
 
 def test_serves_and_leaves_nothing_running(render: Render) -> None:
-    """From `copier copy` to an answer in one command; killed, it takes its database along."""
+    """From `copier copy` to an answer in one command; killed, it takes its servers along."""
     project = render()
     for _ in range(2):  # the second start finds what the first one left
         with make_dev(project) as address:
             assert answers(f"{address}/docs")
-        assert database_stops(project)
-    assert re.fullmatch(r"[\w-]{32}", database_url(project).password or "")
+            with urlopen(f"{address}/health", timeout=5) as response:  # noqa: S310  # our own address
+                health = json.load(response)
+            assert (health["status"], health["redis"]) == ("healthy", "healthy")
+        assert all(map(stops, server_urls(project)))
+    for server in server_urls(project):
+        assert re.fullmatch(r"[\w-]{32}", server.password or "")
 
 
 @pytest.mark.parametrize("example", [True, False])

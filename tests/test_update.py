@@ -129,6 +129,35 @@ def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     assert query(project, "SELECT username FROM users") == "[('ada',)]"
 
 
+@pytest.mark.suite
+def test_redis_turned_on_and_off_again(render: Render) -> None:
+    """It needs no migration: `.env` gets its URL when it is first needed."""
+    project = render(redis=False)
+    commit(project)
+    app_dev(project, "alembic", "upgrade", "head")
+    before = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
+
+    update(project, redis=True)
+    run(project, "uv", "lock", "--offline", "--quiet")
+    app_dev(project, "alembic", "check")
+    assert re.search("^REDIS_URL=redis://", (project / ".env").read_text(), re.MULTILINE)
+    run(project, "make", "test", "ARGS=tests/api tests/redis/test_cache.py")
+    commit(project, "with Redis")
+
+    update(project, redis=False)
+    run(project, "uv", "lock", "--offline", "--quiet")
+    after = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
+    assert after == before
+    run(project, "make", "test", "ARGS=tests/api")
+
+
+def tracked(project: Path) -> dict[str, str]:
+    """Return what git knows of the project's files."""
+    git(project, "add", "--all")
+    names = git(project, "ls-files").splitlines()
+    return {name: (project / name).read_text() for name in names if (project / name).exists()}
+
+
 def test_feature_turned_off_keeps_its_table(render: Render) -> None:
     """Nothing is dropped by itself: not by the update, not by the next autogenerate."""
     project = render(preset="standard")
