@@ -74,7 +74,11 @@ def throwaway_home(prefix: str) -> Iterator[Path]:
 
     Its path is short: that of a Unix socket in it may have no more than 104 bytes.
     """
-    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
+    in_memory = (
+        _MEMORY.is_dir()
+        and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
+        and not os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)  # programs lie there too
+    )
     home = Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else None))
     reaper = subprocess.Popen(
         ["sh", "-c", _REAPER, "sh", home],

@@ -1,6 +1,7 @@
 """A server of the project's own that its commands share: the first one runs it."""
 
 import fcntl
+import os
 import secrets
 import socket
 import time
@@ -48,6 +49,8 @@ def credentials(own_url: Path) -> tuple[str, int]:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write what nobody else may read."""
-    path.touch(mode=0o600)
-    path.write_text(text)
+    """Write what nobody else may read, all of it at once."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(path)

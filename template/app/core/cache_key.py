@@ -1,23 +1,32 @@
 """What a cached result is stored under."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import Enum
 from hashlib import sha256
 from inspect import Parameter, signature
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+# Two values of these never have the same JSON, nor one value two.
+_PLAIN = (NoneType, bool, date, datetime, int, str, UUID)
+_GROUPS = (list, tuple, Union, UnionType)
 
 
 class Arguments:
     """The declared arguments of a method, but `self`, as its cache key sees them.
 
     Each is written as JSON by its declared type: `1` and `"1"` are two, and an object is its
-    fields, never its `str()`.
+    fields, never its `str()`. Types of which two values may look the same, such as secrets, or one
+    in two ways, such as sets and dictionaries, are refused.
 
     Raises:
-        TypeError: on a method whose arguments or result are not all declared.
+        TypeError: on a method whose arguments make no key, or whose result is not declared.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -27,11 +36,9 @@ class Arguments:
         _, *parameters = declared.parameters.values()
         self._signature = declared.replace(parameters=parameters)
         for parameter in parameters:
-            if parameter.name not in hints or parameter.kind in {
-                Parameter.VAR_POSITIONAL,
-                Parameter.VAR_KEYWORD,
-            }:
-                raise TypeError(f"{name} cannot be cached: declare {parameter.name!r}")
+            variadic = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
+            if parameter.kind in variadic or not _makes_a_key(hints.get(parameter.name, Any)):
+                raise TypeError(f"{name} cannot be cached: {parameter.name!r} makes no key")
         if "return" not in hints:
             raise TypeError(f"{name} cannot be cached: declare what it returns")
         self._adapters: dict[str, TypeAdapter[Any]] = {
@@ -40,7 +47,7 @@ class Arguments:
         self.result: TypeAdapter[Any] = TypeAdapter(hints["return"])
         # A build never reads what another one wrote in another shape.
         shape = _ANYTHING.dump_json(self.result.json_schema(mode="serialization"))
-        self._identity = function.__qualname__.encode() + b"\0" + shape
+        self._identity = f"{function.__module__}.{name}\0".encode() + shape
 
     @property
     def names(self) -> frozenset[str]:
@@ -63,3 +70,16 @@ class Arguments:
         ]
         # JSON holds no NUL.
         return sha256(b"\0".join([self._identity, *values])).hexdigest()
+
+
+def _makes_a_key(hint: Any) -> bool:
+    if get_origin(hint) is Literal or hint is Ellipsis:
+        return True
+    if get_origin(hint) is Annotated:
+        return _makes_a_key(get_args(hint)[0])
+    if get_origin(hint) in _GROUPS:
+        return all(map(_makes_a_key, get_args(hint)))
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        fields = hint.model_fields.values()
+        return all(not field.exclude and _makes_a_key(field.annotation) for field in fields)
+    return isinstance(hint, type) and (hint in _PLAIN or issubclass(hint, Enum))

@@ -17,8 +17,8 @@ from app.core.redis import OptionalRedis, RedisAwayError
 MAX_TTL = 86_400
 """Seconds that a result may live at most."""
 
-LOCK_SECONDS = 5
-"""After so long, whoever computes a result is taken for dead, and another may."""
+LOCK_SECONDS = 10
+"""After so long, whoever computes a result is taken for dead: what it returns is not kept."""
 
 MAX_OWED = 10_000
 """Keys to delete that are remembered while Redis is away; beyond, everything is forgotten."""
@@ -39,7 +39,9 @@ local stored = redis.call('GET', KEYS[1])
 if stored and string.sub(stored, 1, #versions) == versions then
   return {'use', string.sub(stored, #versions + 1)}
 end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+-- A claim that is sent again, because its answer was lost, finds its own lock.
+if redis.call('GET', KEYS[2]) == ARGV[1]
+    or redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return {'compute', versions}
 end
 return {'wait', ''}
@@ -67,15 +69,15 @@ class Claim:
 
 
 class CacheStore:
-    """Results in Redis. Every method but `forget` raises `RedisAwayError` when Redis is."""
+    """Results in Redis. Every method but `forget` raises `RedisAwayError` when Redis is away."""
 
     def __init__(self, redis: OptionalRedis, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._claim = redis.client.register_script(_CLAIM)
-        self._store = redis.client.register_script(_STORE)
-        self._release = redis.client.register_script(_RELEASE)
-        self._owed: set[str] = set()
+        self._claim_script = redis.client.register_script(_CLAIM)
+        self._store_script = redis.client.register_script(_STORE)
+        self._release_script = redis.client.register_script(_RELEASE)
+        self._owed: dict[str, object] = {}
 
     async def look_up(self, key: str, tags: Sequence[str]) -> bytes | None:
         """Return the result, None when there is none that counts."""
@@ -96,9 +98,9 @@ class CacheStore:
         wanted = True
 
         async def claim() -> Any:
-            answer = await self._claim(keys, args)
+            answer = await self._claim_script(keys, args)
             if not wanted:  # it came too late: somebody else may compute
-                await self._release(keys[1:2], [holder])
+                await self._release_script(keys[1:2], [holder])
             return answer
 
         try:
@@ -115,27 +117,32 @@ class CacheStore:
         keys = [self._result(key), self._lock(key)]
         stored = (claim.versions or b"") + result
         args: list[str | bytes | int] = [claim.holder, stored, round(ttl * 1000)]
-        await self._run(lambda: self._store(keys, args))
+        await self._run(lambda: self._store_script(keys, args))
 
     async def release(self, key: str, claim: Claim) -> None:
         """Give the right to compute back."""
-        await self._run(lambda: self._release([self._lock(key)], [claim.holder]))
+        await self._run(lambda: self._release_script([self._lock(key)], [claim.holder]))
 
     async def forget(self, *, keys: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
         """Let these results no longer count, here at once and for others as soon as Redis can."""
-        for key in keys:
-            self._owed |= {self._result(key), self._lock(key)}
-        self._owed.update(map(self._tag, tags))
+        # Marked as owed by this call: the end of an older deletion must not settle it.
+        mark = object()
+        self._owed |= dict.fromkeys(
+            (f(key) for key in keys for f in (self._result, self._lock)), mark
+        )
+        self._owed |= dict.fromkeys(map(self._tag, tags), mark)
         if len(self._owed) > MAX_OWED:
-            self._owed = {self._tag(EVERYTHING)}
+            self._owed = {self._tag(EVERYTHING): mark}
         with suppress(RedisAwayError):  # whoever comes next tries again, and reads nothing before
             await self._settle()
 
     async def _settle(self) -> None:
         """Delete what is owed."""
-        if owed := list(self._owed):
+        if owed := dict(self._owed):
             await self._run(lambda: self._redis.client.unlink(*owed))
-            self._owed.difference_update(owed)
+            for key, mark in owed.items():
+                if self._owed.get(key) is mark:
+                    del self._owed[key]
 
     async def _run(self, command: Any) -> Any:
         # redis-py types answers by what a command may return in any mode.

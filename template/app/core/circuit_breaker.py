@@ -46,9 +46,9 @@ class CircuitBreaker:
     After `failure_threshold` failures in a row nothing is called for `recovery_timeout` seconds.
     Then one call goes through, the probe, and its outcome decides; all others are still refused.
 
-    An outcome counts only for the state in which its call began, so one that comes late changes
-    nothing. A cancelled call says nothing about the target. Durations are measured by the
-    monotonic clock. An instance belongs to one event loop.
+    An outcome counts only for the state in which its call began (the generation), so one that
+    comes late changes nothing. A cancelled call says nothing about the target. Durations are
+    measured by the monotonic clock. An instance belongs to one event loop.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class CircuitBreaker:
 
     def _withdraw(self, generation: int) -> None:
         if generation == self._generation and self.state is CircuitState.HALF_OPEN:
-            self._since = -math.inf  # the next call is the probe
+            self._since = -math.inf  # no waiting: the next call is the probe
 
     def _change(self, state: CircuitState) -> None:
         self._generation += 1

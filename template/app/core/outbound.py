@@ -15,6 +15,9 @@ __all__ = ["AddressRefusedError", "OutboundClient", "OutboundError"]
 
 MAX_REDIRECTS = 3
 
+MAX_CALLS = 20
+"""Calls under way; the others wait for their turn, within their time."""
+
 
 class OutboundError(Exception):
     """The other side cannot give us what we ask for. The message says why, without its words."""
@@ -24,8 +27,13 @@ class OutboundClient:
     """Gets documents from elsewhere. Every host has a circuit breaker of its own."""
 
     def __init__(self, settings: Settings) -> None:
-        self._attempt_timeout = settings.outbound_connect_timeout + settings.outbound_read_timeout
         self._total_timeout = settings.outbound_total_timeout
+        # Shorter than the total, which cancels: only what fails by itself is seen by the breaker.
+        self._attempt_timeout = min(
+            settings.outbound_connect_timeout + settings.outbound_read_timeout,
+            0.9 * settings.outbound_total_timeout,
+        )
+        self._turns = asyncio.Semaphore(MAX_CALLS)
         self._max_size = settings.outbound_max_size
         self._client = httpx2.AsyncClient(
             transport=PublicTransport(settings.outbound_allowed_networks),
@@ -60,7 +68,12 @@ class OutboundClient:
             TransientError: it cannot be had right now.
         """
         try:
-            async with asyncio.timeout(self._total_timeout):
+            httpx2.URL(url)
+        except httpx2.InvalidURL as error:
+            raise OutboundError("It leads nowhere.") from error
+        try:
+            # Turns are taken outside of the breaker: our own queue says nothing of a host.
+            async with asyncio.timeout(self._total_timeout), self._turns:
                 return await self._get(url)
         except TimeoutError:
             raise TransientError("It takes too long.") from None
@@ -80,7 +93,7 @@ class OutboundClient:
                 return await self._read(response)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects) as error:
             raise OutboundError("It leads nowhere.") from error
-        except (httpx2.TransportError, TimeoutError) as error:
+        except (httpx2.RequestError, TimeoutError) as error:
             raise TransientError("It does not answer.") from error
 
     async def _read(self, response: httpx2.Response) -> bytes:
@@ -113,5 +126,5 @@ def _retry_after(response: httpx2.Response) -> float | None:
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None

@@ -32,7 +32,7 @@ class OutboundSettings(EnvironmentSettings):
     outbound_total_timeout: Seconds = 10
     """Seconds for all attempts, with the pauses between them."""
 
-    outbound_max_size: Annotated[int, Field(ge=1)] = 1_048_576
+    outbound_max_size: Annotated[int, Field(ge=1)] = 262_144
     """The largest answer that is read, in bytes."""
 
     outbound_allowed_networks: Annotated[

@@ -28,7 +28,7 @@ class Decision:
     allowed: bool
     remaining: int
     reset: float
-    """Seconds until one more is allowed than now."""
+    """Seconds until the oldest request that counts leaves the window."""
 
 
 class RateLimiter(Protocol):

@@ -65,7 +65,7 @@ class Cache:
         self._store = CacheStore(redis, settings.cache_prefix)
         self._enabled = settings.cache_enabled
         self._ttl = settings.cache_ttl
-        self._flights: dict[str, asyncio.Future[bytes | None]] = {}
+        self._flights: dict[str, _Flight] = {}
         self.statistics: defaultdict[str, CacheStatistics] = defaultdict(CacheStatistics)
         """By key prefix."""
 
@@ -99,30 +99,27 @@ class Cache:
             found = None
         while found is None and (flight := self._flights.get(entry.key)):
             # Shielded: whoever stops waiting must not stop the others.
-            found = await asyncio.shield(flight)
+            found = await asyncio.shield(flight.result)
         if found is not None:
-            try:
+            with suppress(ValidationError):  # which `_lead` will see to
                 result = entry.result.validate_json(found)
-            except ValidationError:  # somebody else writes under our keys
-                await self.invalidate_key(entry.key)
-            else:
                 self.statistics[entry.key_prefix].hits += 1
                 return result
         return await self._lead(entry, compute)
 
     async def _lead(self, entry: Entry[T], compute: Callable[[], Awaitable[T]]) -> T:
         """Answer for everybody who asks meanwhile; with None, one of them has to lead."""
-        flight = self._flights[entry.key] = asyncio.get_running_loop().create_future()
+        flight = self._flights[entry.key] = _Flight(entry.tags)
         try:
             result, encoded = await self._find_or_compute(entry, compute)
-            flight.set_result(encoded)
+            flight.result.set_result(encoded)
         except Exception as error:
-            flight.set_exception(error)
-            flight.exception()  # retrieved, should nobody else wait for it
+            flight.result.set_exception(error)
+            flight.result.exception()  # retrieved, should nobody else wait for it
             raise
         finally:
-            if not flight.done():
-                flight.set_result(None)
+            if not flight.result.done():
+                flight.result.set_result(None)
             if self._flights.get(entry.key) is flight:
                 del self._flights[entry.key]
         return result
@@ -132,8 +129,14 @@ class Cache:
     ) -> tuple[T, bytes]:
         claim = await self._claim(entry)
         if claim.found is not None:
-            self.statistics[entry.key_prefix].hits += 1
-            return entry.result.validate_json(claim.found), claim.found
+            try:
+                found = entry.result.validate_json(claim.found)
+            except ValidationError:  # somebody else writes under our keys
+                await self._store.forget(keys=[entry.key])
+                claim = await self._claim(entry)
+            else:
+                self.statistics[entry.key_prefix].hits += 1
+                return found, claim.found
         try:
             result = await compute()
             encoded = entry.result.dump_json(result, by_alias=True, round_trip=True)
@@ -172,8 +175,24 @@ class Cache:
                 await self._store.release(entry.key, claim)
 
     async def _forget(self, *, keys: Sequence[str] = (), tags: Sequence[str] = ()) -> None:
-        await self._store.forget(keys=keys, tags=tags)
-        self._flights.clear()  # so that nobody joins one that began before
+        try:
+            await self._store.forget(keys=keys, tags=tags)
+        finally:  # nobody joins what began before
+            gone = [
+                key
+                for key, flight in self._flights.items()
+                if key in keys or not flight.tags.isdisjoint(tags)
+            ]
+            for key in gone:
+                del self._flights[key]
+
+
+class _Flight:
+    """A result that is being found or computed, as JSON; None when that was given up."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        self.tags = frozenset(tags)
+        self.result: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
 
 def prefix_tag(key_prefix: str) -> str:

@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 DEADLINE = 1.0
-"""Seconds for a connection, for an answer, and for a free connection."""
+"""Seconds for a connection, for an answer, and for a free connection: each, in each attempt."""
 
 PATIENCE = 3
-"""How often `redis_timeout` is granted to an event loop that is busy."""
+"""How often to wait for `redis_timeout`, where waiting took longer: then our own loop was late."""
 
 COMPLAINT_INTERVAL = 10.0
 """Seconds between two log lines about commands that Redis refuses."""
@@ -62,13 +62,15 @@ async def close_redis(client: Redis) -> None:
 class OptionalRedis:
     """Redis for what the service can do without.
 
-    Each use takes at most `redis_timeout` seconds. After several failures in a row Redis counts as
-    away, and is left alone until one call finds it again: meanwhile a use costs next to nothing.
+    Each use takes about `redis_timeout` seconds at most. After several failures in a row Redis
+    counts as away, and is left alone until one call finds it again: meanwhile a use costs next to
+    nothing.
     """
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self.client = client
         self._timeout = settings.redis_timeout
+        self._turns = asyncio.Semaphore(settings.redis_max_connections)
         self._attempt = with_circuit_breaker(
             target="redis",
             failure_threshold=settings.circuit_breaker_failure_threshold,
@@ -83,6 +85,15 @@ class OptionalRedis:
         Raises:
             RedisAwayError: it did not work out.
         """
+        # Outside of the breaker: that all connections are busy says nothing of Redis.
+        if self._turns.locked():
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._turns.acquire()
+            except TimeoutError:
+                raise RedisAwayError from None
+        else:
+            await self._turns.acquire()
         try:
             return await self._attempt(command)
         except exceptions.ResponseError as error:  # it is there, but full, read-only or forbidding
@@ -90,9 +101,13 @@ class OptionalRedis:
             raise RedisAwayError from error
         except (exceptions.RedisError, OSError, CircuitOpenError) as error:
             raise RedisAwayError from error
+        finally:
+            self._turns.release()
 
     async def _bounded(self, command: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(command())
+        # Nobody may be there any more to see how it ends.
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
         for _ in range(PATIENCE):
             started = time.monotonic()
             done, _pending = await asyncio.wait({task}, timeout=self._timeout)
@@ -100,8 +115,7 @@ class OptionalRedis:
                 return task.result()
             if time.monotonic() - started < 1.2 * self._timeout:
                 break  # Redis is late; otherwise the event loop is, and may have to catch up
-        # Left to its own deadline: cancelling it would cost its connection.
-        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        # It goes on until its own deadline: cancelling it would cost its connection.
         raise TimeoutError
 
     def _complain(self, error: exceptions.ResponseError) -> None:

@@ -1,7 +1,7 @@
 """Settings of Redis, and of what the service keeps there."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from redis.asyncio import ConnectionPool
@@ -16,6 +16,19 @@ _SCHEMES = {
     "unix": "unix",
     "valkey": "redis",
     "valkeys": "rediss",
+}
+
+# Others would change what the service relies on, such as its deadlines.
+_OPTIONS = {
+    "db",
+    "password",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_cert_reqs",
+    "ssl_certfile",
+    "ssl_check_hostname",
+    "ssl_keyfile",
+    "username",
 }
 
 
@@ -33,8 +46,11 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
         parts = urlsplit(url)
         missing = not parts.path if scheme == "unix" else not parts.hostname
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]  # redis-py's
-    except (RedisError, TypeError, ValueError):
+        unknown = parse_qs(parts.query, keep_blank_values=True).keys() - _OPTIONS
+    except (AttributeError, RedisError, TypeError, ValueError):
         raise ValueError("is no URL, or has a parameter that is not supported") from None
+    if unknown:
+        raise ValueError("has a parameter that is not supported")
     if missing:
         raise ValueError("does not say where Redis is")
     if scheme != "unix" and not (parts.path in {"", "/"} or parts.path[1:].isdecimal()):

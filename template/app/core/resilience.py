@@ -142,12 +142,12 @@ def with_retry(
         wait_max: Seconds of the longest pause. An error whose `retry_after` asks for more is not
             retried; one that asks for less is waited for.
         on: The errors that may pass.
-        budget: Shared by the calls to one target; by default, by all calls of the function.
+        budget: Shared by all calls of the function; another one than the default.
     """
     budget = budget or RetryBudget()
 
     def decide(error: Exception) -> bool | float:
-        if not isinstance(error, on):
+        if max_attempts == 1 or not isinstance(error, on):
             return False
         asked: float | None = getattr(error, "retry_after", None)
         if asked is not None and asked > wait_max:

@@ -5,6 +5,8 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.middleware.paths import route_path
+
 QUIET_PATHS = frozenset({"/live", "/ready"})
 """Probes come every few seconds and say nothing new."""
 
@@ -17,7 +19,7 @@ class AccessLogMiddleware:
         self._log = structlog.get_logger("app.access").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+        if scope["type"] != "http" or route_path(scope) in QUIET_PATHS:
             return await self.app(scope, receive, send)
 
         started = perf_counter()

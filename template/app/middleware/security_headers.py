@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.middleware.paths import route_path
+
 # OWASP's REST Security Cheat Sheet. Nothing here is a page, so nothing may be loaded or framed.
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -31,7 +33,7 @@ class SecurityHeadersMiddleware:
             return await self.app(scope, receive, send)
 
         headers = HTTPS_HEADERS if scope["scheme"] == "https" else HEADERS
-        if scope["path"].startswith(self._never_stored):
+        if route_path(scope).startswith(self._never_stored):
             headers = (*headers, (b"cache-control", b"no-store"))
 
         async def send_with_headers(message: Message) -> None:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.problems import problem_response
 from app.middleware.access_log import QUIET_PATHS
+from app.middleware.paths import route_path
 
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
@@ -25,7 +26,7 @@ class TrustedHostMiddleware:
         self._suffixes = tuple(host[1:].lower() for host in allowed_hosts if host[0] == "*")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET_PATHS or self._is_ours(scope):
+        if scope["type"] != "http" or route_path(scope) in QUIET_PATHS or self._is_ours(scope):
             return await self.app(scope, receive, send)
         await problem_response(scope, 400, "This service has another name.")(scope, receive, send)
 

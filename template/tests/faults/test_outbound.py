@@ -1,18 +1,20 @@
 """F12: other services may be slow, broken or hostile."""
 
 import asyncio
+import gzip
 import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
 import pytest
 
+from app.core import outbound
 from app.core.circuit_breaker import CircuitOpenError
 from app.core.config import Settings
 from app.core.outbound import AddressRefusedError, OutboundClient, OutboundError
 from app.core.public_transport import PublicTransport
 from app.core.resilience import TransientError
-from tests.faults.elsewhere import Elsewhere, elsewhere
+from tests.faults.elsewhere import Elsewhere, answer, elsewhere
 
 
 @pytest.fixture
@@ -147,6 +149,62 @@ async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
     return None
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a..b/",
+        f"http://{'x' * 70}.example.com/",
+        "http://\u2603.example/",
+        "http://",
+        "nonsense",
+        "http://[::1",
+    ],
+)
+async def test_names_that_cannot_be(client: OutboundClient, url: str) -> None:
+    """Whatever somebody gives us, it ends in one of the errors that callers know."""
+    with pytest.raises((OutboundError, TransientError)):
+        await client.get(url)
+
+
+async def test_redirect_is_not_read(client: OutboundClient, other: Elsewhere) -> None:
+    """Neither unpacked, nor believed, nor remembered."""
+    gzipped = ("Location: /atlas", "Content-Encoding: gzip", "Set-Cookie: a=b")
+    for body in (gzip.compress(b"x" * 10**7), b"nonsense"):
+        other.answers["/trap"] = answer(body, *gzipped, status="302 Found")
+        before = time.monotonic()
+        assert b"atlas" in await client.get(other.url("/trap"))
+        assert time.monotonic() - before < 0.1
+    other.answers["/atlas"] = answer(b"{}", "Set-Cookie: session=mine")
+    await client.get(other.url("/atlas"))
+    await client.get(other.url("/atlas"))
+    assert not [head for head in other.requests if "cookie" in head.lower()]
+
+
+async def test_impossible_date_asks_for_nothing(client: OutboundClient, other: Elsewhere) -> None:
+    never = "Retry-After: Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    other.answers["/never"] = answer(b"", never, status="503 Busy")
+    with pytest.raises(TransientError, match="503"):
+        await client.get(other.url("/never"))
+
+
+async def test_slow_hosts_do_not_open_the_circuit_of_others(
+    impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take turns; who waits too long for one has learnt nothing of the host."""
+    monkeypatch.setattr(outbound, "MAX_CALLS", 5)
+    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, "127.0.0.1"))
+    client = OutboundClient(impatient)
+    hanging = other.url("/hang", "slow.example.com")
+    slow = [asyncio.create_task(client.get(hanging)) for _ in range(10)]
+    await asyncio.sleep(0.05)
+    healthy = other.url("/atlas", "healthy.example.com")
+    outcomes = await asyncio.gather(*(_outcome(client, healthy) for _ in range(10)))
+    assert CircuitOpenError not in outcomes
+    await asyncio.gather(*slow, return_exceptions=True)
+    assert await client.get(healthy)
+    await client.aclose()
+
+
 async def test_redirects_are_followed_to_public_addresses_only(
     client: OutboundClient, other: Elsewhere
 ) -> None:
@@ -179,6 +237,11 @@ async def test_redirects_are_followed_to_public_addresses_only(
         "[::ffff:10.0.0.1]",
         "[64:ff9b::a00:1]",  # 10.0.0.1 through NAT64
         "[2002:a00:1::]",  # and through 6to4
+        "[64:ff9b:1::a9fe:a9fe]",  # NAT64 of a network's own
+        "[::7f00:1]",
+        "[::ffff:0:7f00:1]",
+        "[fec0::1]",
+        "[5f00::1]",
         "[ff02::1]",
     ],
 )
@@ -192,17 +255,17 @@ async def test_addresses_inside_are_refused(impatient: Settings, host: str) -> N
     await client.aclose()
 
 
+def addresses(port: int, *found: str) -> list[tuple[object, ...]]:
+    """Return what `socket.getaddrinfo` does."""
+    return [(2, 1, 6, "", (address, port)) for address in found]
+
+
 async def test_name_is_resolved_once(
     impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name server that answers differently the second time leads nowhere else."""
     answers = iter(["127.0.0.1", "10.0.0.1"])
-    loop = asyncio.get_running_loop()
-
-    async def resolve(_host: str, port: int, **_: object) -> list[object]:
-        return [(2, 1, 6, "", (next(answers), port))]
-
-    monkeypatch.setattr(loop, "getaddrinfo", resolve)
+    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, next(answers)))
     client = OutboundClient(impatient)
     assert await client.get(other.url("/atlas", "rebinding.example.com"))
     assert f"Host: rebinding.example.com:{other.port}" in other.requests[0]
@@ -214,10 +277,8 @@ async def test_name_is_resolved_once(
 async def test_one_private_address_among_several_is_enough(
     impatient: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def resolve(_host: str, port: int, **_: object) -> list[object]:
-        return [(2, 1, 6, "", (address, port)) for address in ("93.184.216.34", "10.0.0.1")]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    both = "93.184.216.34", "10.0.0.1"
+    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, *both))
     transport = PublicTransport(impatient.outbound_allowed_networks)
     with pytest.raises(AddressRefusedError):
         await transport._resolve("two.example.com", 80)

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from pydantic import AwareDatetime, BaseModel, SecretStr
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.core import read_through
 from app.core.cache import Cache, CacheStatistics, cached
@@ -186,6 +187,7 @@ async def test_cancelled_caller_takes_nobody_with_it(shelf: Shelf) -> None:
 PROCESS = """
 import asyncio, sys
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from app.core.cache import Cache, cached
 from app.core.config import load_settings
 from app.core.redis import OptionalRedis, build_redis
@@ -404,8 +406,11 @@ def test_what_cannot_be_a_key_is_refused_when_it_is_declared() -> None:
     async def anything(self: Shelf, *names: str) -> int: ...  # type: ignore[empty-body]
     async def no_result(self: Shelf): ...  # type: ignore[no-untyped-def]  # noqa: ANN202
     async def twice(self: Shelf, reader_id: int) -> int: ...  # type: ignore[empty-body]
+    async def secret(self: Shelf, key: SecretStr) -> int: ...  # type: ignore[empty-body]
+    async def unordered(self: Shelf, names: set[str]) -> int: ...  # type: ignore[empty-body]
+    async def inner(self: Shelf, books: list[dict[str, int]]) -> int: ...  # type: ignore[empty-body]
 
-    for method in (undeclared, anything, no_result, twice):
+    for method in (undeclared, anything, no_result, twice, secret, unordered, inner):
         with pytest.raises(TypeError):
             cached(key_prefix="x", per="reader_id")(method)
     for ttl in (0, 86_401):
@@ -455,23 +460,67 @@ async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Set
 
 
 @pytest.mark.parametrize("many", [False, True])
-async def test_what_was_invalidated_meanwhile_is_not_read_after(
-    away: tuple[Server, Settings], monkeypatch: pytest.MonkeyPatch, many: bool
+async def test_what_could_not_be_invalidated_is_not_read(
+    shelf: Shelf,
+    cache: Cache,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    many: bool,
 ) -> None:
-    """F1: Redis comes back with what it had before it hung."""
-    server, settings = away
+    """F1: Redis comes back with what it had before it went."""
     monkeypatch.setattr("app.core.cache_store.MAX_OWED", 1 if many else 1000)
-    redis = build_redis(settings)
-    shelf = Shelf(Cache(OptionalRedis(redis, settings), settings))
     await shelf.find("atlas")
-    server.hang()
-    await shelf.cache.invalidate("shelf:1")
-    if many:
-        await shelf.cache.invalidate("shelf:2", "shelf:3")
-    assert shelf.cache._store._owed
     shelf.result = None
-    server.go_on()
-    await asyncio.sleep(0.3)
+    with monkeypatch.context() as away:
+        away.setattr(redis, "unlink", _fail)
+        await cache.invalidate("shelf:1")
+        if many:
+            await cache.invalidate("shelf:2", "shelf:3")
+        assert await shelf.find("atlas") is None  # not even now
+    assert cache._store._owed
     assert await shelf.find("atlas") is None
-    assert not shelf.cache._store._owed
-    await close_redis(redis)
+    assert not cache._store._owed
+
+
+async def _fail(*_: object) -> None:
+    raise RedisConnectionError
+
+
+async def test_end_of_an_older_invalidation_settles_no_newer_one(
+    cache: Cache, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was computed between the two would be read again."""
+    answered = asyncio.Event()
+    with monkeypatch.context() as slow:
+        slow.setattr(redis, "unlink", lambda *_: answered.wait())
+        older = asyncio.create_task(cache.invalidate("shelf:1"))
+        await asyncio.sleep(0.01)
+        slow.setattr(redis, "unlink", _fail)
+        await cache.invalidate("shelf:1")
+        answered.set()
+        await older
+    assert cache._store._owed
+
+
+async def test_other_invalidations_do_not_multiply_the_work(shelf: Shelf, cache: Cache) -> None:
+    shelf.seconds = 0.2
+    calls = []
+    for number in range(20):
+        calls.append(asyncio.create_task(shelf.find("atlas")))
+        await cache.invalidate(f"book:other {number}")
+    assert await asyncio.gather(*calls) == [BOOK] * 20
+    assert len(shelf.computed) == 1
+
+
+async def test_invalidation_that_is_cancelled_has_begun(shelf: Shelf, cache: Cache) -> None:
+    shelf.seconds = 0.2
+    before = asyncio.create_task(shelf.find("atlas"))
+    await shelf.begun.wait()
+    shelf.result, shelf.seconds = None, 0
+    invalidation = asyncio.create_task(cache.invalidate("shelf:1"))
+    await asyncio.sleep(0)
+    invalidation.cancel()
+    await asyncio.gather(invalidation, return_exceptions=True)
+    assert await shelf.find("atlas") is None
+    assert await before == BOOK
+    assert await shelf.find("atlas") is None

@@ -75,6 +75,15 @@ async def test_budget_bounds_what_a_target_has_to_bear(output: StringIO) -> None
     assert "retry_budget_spent" in output.getvalue()
 
 
+async def test_successes_pay_for_retries() -> None:
+    budget = RetryBudget(size=1, per_success=0.5, per_second=0)
+    call = with_retry(max_attempts=2, wait_initial=0.0001, budget=budget)
+    assert await call(Flaky(TransientError("1")).__call__)() == "answer"
+    for failing in (False, False, True):
+        flaky = Flaky(TransientError("1")) if failing else Flaky()
+        assert await call(flaky.__call__)() == "answer"
+
+
 async def test_budget_comes_back_with_successes_and_time() -> None:
     now = 0.0
     budget = RetryBudget(size=1, per_success=0.5, per_second=0.1, clock=lambda: now)
