@@ -128,15 +128,15 @@ class Cache:
         self, entry: Entry[T], compute: Callable[[], Awaitable[T]]
     ) -> tuple[T, bytes]:
         claim = await self._claim(entry)
-        if claim.found is not None:
+        if (stored := claim.found) is not None:
             try:
-                found = entry.result.validate_json(claim.found)
+                found = entry.result.validate_json(stored)
             except ValidationError:  # somebody else writes under our keys
                 await self._store.forget(keys=[entry.key])
                 claim = await self._claim(entry)
             else:
                 self.statistics[entry.key_prefix].hits += 1
-                return found, claim.found
+                return found, stored
         try:
             result = await compute()
             encoded = entry.result.dump_json(result, by_alias=True, round_trip=True)
