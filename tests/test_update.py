@@ -89,6 +89,7 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     update(project, example=True)
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["example"] is True
     assert revisions(project).keys() == {"baseline.py"}
+    run(project, "uv", "lock", "--offline", "--quiet")
     app_dev(project, "alembic", "revision", "--autogenerate", "-m", "add items")
     (new,) = revisions(project).keys() - {"baseline.py"}
     assert re.fullmatch(r"\d{8}_[0-9a-f]+_add_items\.py", new)
@@ -168,6 +169,7 @@ def test_feature_turned_off_keeps_its_table(render: Render) -> None:
     update(project, example=False)
     assert not (project / "app" / "models" / "item.py").exists()
     assert revisions(project) == before
+    run(project, "uv", "lock", "--offline", "--quiet")
     app_dev(project, "alembic", "upgrade", "head")
     app_dev(project, "alembic", "check")
     app_dev(project, "alembic", "revision", "--autogenerate", "-m", "next")
