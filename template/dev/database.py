@@ -19,7 +19,7 @@ from dev.process import (
     give_to_server_account,
     server_account,
 )
-from dev.shared import acquire, credentials, write_secret
+from dev.shared import credentials, server_lock, write_secret
 
 
 @contextmanager
@@ -43,8 +43,8 @@ def project_database(project: Path) -> Iterator[str]:
 
     state.mkdir(exist_ok=True)
     data = data_directory(state)
-    with (state / "lock").open("w") as lock:
-        if not acquire(lock.fileno(), lambda: accepts_connections(data)):
+    with server_lock(state, "database", lambda: accepts_connections(data)) as lock:
+        if lock is None:
             yield own_url.read_text()  # another command of this project runs the server
             return
         password, port = credentials(own_url)
@@ -59,9 +59,7 @@ def project_database(project: Path) -> Iterator[str]:
         options = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=")
         with (
             (state / "postgres.log").open("w+b") as log,
-            running_server(
-                binaries, data, options, log=log, stop_signal="INT", keep_open=[lock.fileno()]
-            ),
+            running_server(binaries, data, options, log=log, stop_signal="INT", keep_open=[lock]),
         ):
             yield url
 

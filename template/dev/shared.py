@@ -5,31 +5,47 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.process import START_TIMEOUT, ServerError, free_port
 
 
-def acquire(lock: int, is_up: Callable[[], bool]) -> bool:
-    """Take the lock; return False when its holder has a server that is up.
+@contextmanager
+def server_lock(state: Path, name: str, is_up: Callable[[], bool]) -> Iterator[int | None]:
+    """Yield the lock that the server has to keep; None when another command runs one.
 
-    The server keeps the lock for as long as it runs, also while it still shuts down.
+    There are two: the server keeps the first for as long as it runs, also while it still shuts
+    down; the second goes with the command, however that ends.
 
     Raises:
-        ServerError: neither happens.
+        ServerError: the other command's server does not come up.
     """
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if is_up():
-                return False
+    with (state / f"{name}-lock").open("w") as lock, (state / f"{name}-owner").open("w") as owner:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _try_lock(lock.fileno()):
+            if not _try_lock(owner.fileno()):
+                if is_up():
+                    yield None
+                    return
+            else:  # killed: its server is about to follow
+                fcntl.flock(owner.fileno(), fcntl.LOCK_UN)
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    "Another command of this project runs, but its server does not answer."
+                )
             time.sleep(0.05)
-        else:
-            return True
-    raise ServerError("Another command of this project runs, but its server does not answer.")
+        fcntl.flock(owner.fileno(), fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def credentials(own_url: Path) -> tuple[str, int]:

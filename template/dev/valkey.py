@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,7 +22,7 @@ from dev.process import (
     throwaway_home,
     wait_until_ready,
 )
-from dev.shared import acquire, credentials, write_secret
+from dev.shared import credentials, server_lock, write_secret
 
 
 @contextmanager
@@ -61,8 +60,8 @@ def project_valkey(project: Path) -> Iterator[str]:
         return
 
     state.mkdir(exist_ok=True)
-    with (state / "redis-lock").open("w") as lock:
-        if not acquire(lock.fileno(), lambda: _is_up(own_url)):
+    with server_lock(state, "redis", lambda: _is_up(own_url)) as lock:
+        if lock is None:
             yield own_url.read_text()  # another command of this project runs the server
             return
         password, port = credentials(own_url)
@@ -74,9 +73,7 @@ def project_valkey(project: Path) -> Iterator[str]:
         with (
             throwaway_home("valkey-") as home,
             (state / "valkey.log").open("w+b") as log,
-            running_valkey(
-                home, options, lambda: answers(port), log=log, keep_open=[lock.fileno()]
-            ),
+            running_valkey(home, options, lambda: answers(port), log=log, keep_open=[lock]),
         ):
             yield url
 
@@ -141,11 +138,6 @@ def answers(address: str | int) -> bool:
 
 
 def _is_up(own_url: Path) -> bool:
-    """Tell whether the server answers, and goes on to: its command may just have been killed."""
     if not own_url.exists():
         return False
-    port = int(own_url.read_text().rpartition(":")[2].partition("/")[0])
-    if not answers(port):
-        return False
-    time.sleep(0.1)
-    return answers(port)
+    return answers(int(own_url.read_text().rpartition(":")[2].partition("/")[0]))
