@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from io import StringIO
@@ -56,6 +58,27 @@ class Server:
         with Redis.from_url(self.url, legacy_responses=False) as client:
             answer: dict[str, str] = client.execute_command(*command)
             return answer
+
+
+def run_at_once(script: str, prefix: str, count: int) -> list[int]:
+    """Run the script in several processes, which begin together; return the number each prints."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, prefix],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [int(process.communicate(timeout=20)[0]) for process in processes]
 
 
 @pytest.fixture

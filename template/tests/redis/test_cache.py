@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,7 +17,7 @@ from app.core.cache import Cache, CacheStatistics, cached
 from app.core.cache_store import LOCK_SECONDS
 from app.core.config import Settings
 from app.core.redis import OptionalRedis, RedisAwayError, build_redis, close_redis
-from tests.redis.conftest import Server
+from tests.redis.conftest import Server, run_at_once
 
 
 class Book(BaseModel):
@@ -218,23 +216,7 @@ asyncio.run(main())
 
 def test_three_processes_compute_once(settings: Settings) -> None:  # noqa: ARG001
     prefix = f"shared-{time.time_ns()}"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, prefix],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert sorted(int(process.communicate(timeout=20)[0]) for process in processes) == [0, 0, 1]
+    assert sorted(run_at_once(PROCESS, prefix, 3)) == [0, 0, 1]
 
 
 async def test_process_that_dies_while_it_computes(

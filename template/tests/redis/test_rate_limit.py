@@ -1,8 +1,6 @@
 """O4: the limit that all processes share."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -13,7 +11,7 @@ from app.core.config import Settings
 from app.core.rate_limit import Decision, InProcessRateLimiter, Limit
 from app.core.redis import OptionalRedis, build_redis, close_redis
 from app.core.redis_rate_limit import RedisRateLimiter
-from tests.redis.conftest import Server
+from tests.redis.conftest import Server, run_at_once
 
 LIMIT = Limit("requests", requests=20, seconds=60)
 
@@ -140,23 +138,7 @@ asyncio.run(main())
 
 def test_limit_holds_across_two_processes(settings: Settings) -> None:  # noqa: ARG001
     prefix = f"two-{time.time_ns()}"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, prefix],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    passed = [int(process.communicate(timeout=20)[0]) for process in processes]
+    passed = run_at_once(PROCESS, prefix, 2)
     assert sum(passed) == 20
 
 
