@@ -3,9 +3,9 @@
 import re
 from secrets import token_hex
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -27,11 +27,13 @@ class RequestIDMiddleware:
         request_id = offered if _WELL_FORMED.fullmatch(offered) else token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
 
+        header = (b"x-request-id", request_id.encode())
+
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], header]
             await send(message)
 
         clear_contextvars()  # of whatever this task logged before
-        with bound_contextvars(request_id=request_id):
-            await self.app(scope, receive, send_with_id)
+        bind_contextvars(request_id=request_id)
+        await self.app(scope, receive, send_with_id)
