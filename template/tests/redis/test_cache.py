@@ -167,6 +167,18 @@ async def test_error_reaches_everybody_who_waits(shelf: Shelf) -> None:
     assert len(shelf.computed) == 1
 
 
+async def test_waiting_caller_who_goes_stops_nobody(shelf: Shelf) -> None:
+    shelf.seconds = 0.2
+    leader = asyncio.create_task(shelf.find("atlas"))
+    await shelf.begun.wait()
+    waiting = [asyncio.create_task(shelf.find("atlas")) for _ in range(5)]
+    await asyncio.sleep(0.1)
+    waiting[2].cancel()
+    results = await asyncio.gather(leader, *waiting, return_exceptions=True)
+    assert results.count(BOOK) == 5
+    assert len(shelf.computed) == 1
+
+
 async def test_cancelled_caller_takes_nobody_with_it(shelf: Shelf) -> None:
     """Of those who waited for it, one computes instead."""
     shelf.seconds = 0.2
