@@ -51,7 +51,7 @@ def cached(
         tags: What results are invalidated by; `{name}` stands for an argument or for `per`.
 
     Raises:
-        TypeError: something is not declared, or declared twice.
+        TypeError: the result is not declared, or an argument makes no key (see `Arguments`).
         ValueError: `ttl` is not between 1 and `MAX_TTL`.
     """
     if ttl is not None and not 1 <= ttl <= MAX_TTL:
@@ -90,7 +90,6 @@ class CachedMethod(Generic[S, P, T]):
     def entry(self, instance: S, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry[T] | None:
         """Return where the result of a call lies, None when it is nobody's."""
         arguments = self._arguments.bind(args, kwargs)
-        owner = None
         if self._per is not None:
             owner = getattr(instance, self._per)
             if owner is None:
