@@ -4,11 +4,13 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from io import StringIO
+from itertools import islice
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy import text
 
 from app.core.config import Settings
@@ -16,6 +18,14 @@ from app.dependencies.database import DBSession
 from app.main import create_app
 from app.services import health
 from tests.conftest import client_of, running
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Requests that keep a connection until they are let go."""
+
+    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +46,14 @@ def app(settings: Settings) -> FastAPI:
     @app.get("/sleep")
     async def sleep(session: DBSession, seconds: float) -> None:
         await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+    @app.get("/hold")
+    async def hold(session: DBSession, request: Request) -> None:
+        holders: Holders = request.app.state.holders
+        await session.execute(text("SELECT 1"))
+        holders.arrived.release()
+        await holders.let_go.wait()
+        await session.execute(text("SELECT 1"))
 
     @app.get("/process-id")
     async def process_id(session: DBSession) -> int:
@@ -79,6 +97,12 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.fixture
+def holders(app: FastAPI) -> Holders:
+    app.state.holders = holders = Holders()
+    return holders
+
+
 def assert_passing(response: httpx2.Response) -> None:
     """The client learns that trying again may help."""
     assert response.status_code == 503
@@ -86,16 +110,19 @@ def assert_passing(response: httpx2.Response) -> None:
     assert response.json()["error_code"] == "service_unavailable"
 
 
-async def test_waiting_for_a_connection_is_bounded(client: httpx2.AsyncClient) -> None:
+async def test_waiting_for_a_connection_is_bounded(
+    client: httpx2.AsyncClient, holders: Holders
+) -> None:
     """F4: with the pool exhausted, further requests get a quick 503 and probes still answer."""
-    slow = [asyncio.create_task(client.get("/sleep?seconds=0.15")) for _ in range(8)]
-    await asyncio.sleep(0.05)
+    requests = [asyncio.create_task(client.get("/hold")) for _ in range(8)]
+    for _ in range(2):
+        await holders.arrived.acquire()
     assert (await client.get("/live")).status_code == 200
-    responses = await asyncio.gather(*slow)
-    assert sorted(response.status_code for response in responses) == [200] * 2 + [503] * 6
-    for response in responses:
-        if response.status_code == 503:
-            assert_passing(response)
+    for refused in islice(asyncio.as_completed(requests), 6):
+        assert_passing(await refused)
+    holders.let_go.set()
+    responses = await asyncio.gather(*requests)
+    assert [response.status_code for response in responses].count(200) == 2
     assert (await client.get("/process-id")).status_code == 200
 
 
@@ -112,23 +139,31 @@ async def test_waiting_for_a_lock_is_bounded(client: httpx2.AsyncClient, app: Fa
     assert (await client.get("/lock")).status_code == 200
 
 
+async def terminate(app: FastAPI, process_id: int) -> None:
+    """End a connection from the other side, and wait until it has ended."""
+    async with running(app) as state, state["engine"].connect() as connection:
+        ended = text("SELECT pg_terminate_backend(:id, 5000)")
+        assert await connection.scalar(ended, {"id": process_id})
+
+
 async def test_lost_connection_is_replaced(client: httpx2.AsyncClient, app: FastAPI) -> None:
     """F3: a connection that died in the pool costs no request."""
     process_id = (await client.get("/process-id")).json()
-    async with running(app) as state, state["engine"].connect() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:id)"), {"id": process_id})
+    await terminate(app, process_id)
     after = await client.get("/process-id")
     assert after.status_code == 200
     assert after.json() != process_id
 
 
-async def test_connection_lost_in_a_transaction(client: httpx2.AsyncClient, app: FastAPI) -> None:
+async def test_connection_lost_in_a_transaction(
+    client: httpx2.AsyncClient, app: FastAPI, holders: Holders
+) -> None:
     """F3: only the request that used it fails."""
     process_id = (await client.get("/process-id")).json()
-    request = asyncio.create_task(client.get("/sleep?seconds=0.15"))
-    await asyncio.sleep(0.05)
-    async with running(app) as state, state["engine"].connect() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:id)"), {"id": process_id})
+    request = asyncio.create_task(client.get("/hold"))
+    await holders.arrived.acquire()
+    await terminate(app, process_id)
+    holders.let_go.set()
     assert_passing(await request)
     assert (await client.get("/process-id")).status_code == 200
 
@@ -208,9 +243,13 @@ async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.Monkey
             assert time.monotonic() - started < 1
 
 
-async def test_busy_pool_is_no_unhealthy_database(client: httpx2.AsyncClient) -> None:
+async def test_busy_pool_is_no_unhealthy_database(
+    client: httpx2.AsyncClient, holders: Holders
+) -> None:
     """Under load, replicas must not all leave the balancer at once."""
-    slow = [asyncio.create_task(client.get("/sleep?seconds=0.15")) for _ in range(4)]
-    await asyncio.sleep(0.05)
+    requests = [asyncio.create_task(client.get("/hold")) for _ in range(2)]
+    for _ in requests:
+        await holders.arrived.acquire()
     assert (await client.get("/ready")).status_code == 200
-    await asyncio.gather(*slow)
+    holders.let_go.set()
+    await asyncio.gather(*requests)
