@@ -1,6 +1,8 @@
 """What an operator does with accounts."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from secrets import token_urlsafe
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.audit import AuditEvent, AuditTrail
 from app.core.config import Settings, load_settings
 from app.core.permissions import Role
 from app.core.security import get_password_hash
@@ -21,6 +24,7 @@ from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.user import UserCreate
 from app.utils.exceptions import ConflictError
+from app.utils.logging import configure_logging
 
 
 @click.command()
@@ -37,6 +41,7 @@ from app.utils.exceptions import ConflictError
 def create_admin(email: str, username: str, full_name: str, generate_password: bool) -> None:
     """Create an account with the role admin. The password is asked for."""
     settings = load_settings()
+    configure_logging(settings)
     if generate_password:
         password = token_urlsafe(24)
     else:
@@ -73,6 +78,12 @@ async def _create_admin(settings: Settings, data: UserCreate) -> None:
     async with _transaction(settings) as session:
         try:
             await UserRepository(session).add(user)
+            AuditTrail(session, origin=None).record_change(
+                AuditEvent.USER_REGISTERED,
+                target_id=user.id,
+                role=user.role,
+                operator=f"uid {os.getuid()} on {socket.gethostname()}",
+            )
         except ConflictError as error:
             raise click.ClickException(error.detail) from None
 

@@ -1,13 +1,13 @@
 """Who calls, and what they may do."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, NoReturn
 
-import structlog
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from structlog.contextvars import bind_contextvars
 
+from app.core.audit import AuditEvent, AuditTrail
 from app.core.origin import Origin
 from app.core.permissions import Permission, Role, is_permitted
 from app.core.security import refuse_token
@@ -21,8 +21,6 @@ from app.services.auth import AuthService
 from app.services.throttle import LoginThrottle
 from app.services.user import UserService
 from app.utils.exceptions import ForbiddenError
-
-log = structlog.get_logger("app.security")
 
 # The address is that of the running app: see app/api/openapi.py.
 bearer_token = OAuth2PasswordBearer(tokenUrl="", auto_error=False)
@@ -39,6 +37,7 @@ async def get_auth_service(request: Request, session: DBSession) -> AuthService:
         sessions=UserSessionRepository(session),
         throttle=LoginThrottle(LoginFailureRepository(session), state.settings),
         passwords=state.passwords,
+        audit=AuditTrail(session, origin),
         commit=session.commit,
     )
 
@@ -63,7 +62,7 @@ async def get_current_session(
         UnauthorizedError: there is none.
     """
     session = await auth.find_session(token) if token else refuse_token()
-    bind_contextvars(user_id=session.user_id)
+    bind_contextvars(user_id=session.user_id, username=session.user.username)
     return session
 
 
@@ -77,7 +76,7 @@ async def get_current_user(session: CurrentSession) -> User:
 
 CurrentUser = Annotated[User, Depends(get_current_user)]
 
-Guard = Callable[[User], Awaitable[User]]
+Guard = Callable[[User, AuthService], Awaitable[User]]
 
 
 def require_role(*roles: Role) -> Guard:
@@ -87,9 +86,9 @@ def require_role(*roles: Role) -> Guard:
         ForbiddenError: the caller has another one.
     """
 
-    async def check(user: CurrentUser) -> User:
+    async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
         if user.role not in roles:
-            _forbid("role", "/".join(roles))
+            _forbid(auth, user, role="/".join(roles))
         return user
 
     return check
@@ -102,9 +101,9 @@ def require_permission(permission: Permission) -> Guard:
         ForbiddenError: the caller has not.
     """
 
-    async def check(user: CurrentUser) -> User:
+    async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
         if not is_permitted(user.role, permission):
-            _forbid("permission", permission)
+            _forbid(auth, user, permission=permission)
         return user
 
     return check
@@ -113,6 +112,6 @@ def require_permission(permission: Permission) -> Guard:
 CurrentAdmin = Annotated[User, Depends(require_role(Role.ADMIN))]
 
 
-def _forbid(kind: str, needed: str) -> None:
-    log.warning("access_forbidden", kind=kind, needed=needed)
+def _forbid(auth: AuthService, user: User, **needed: str) -> NoReturn:
+    auth.audit.record(AuditEvent.ACCESS_FORBIDDEN, target_id=user.id, **needed)
     raise ForbiddenError("Your account may not do this.")

@@ -5,17 +5,18 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.middleware.paths import route_path
-
-QUIET_PATHS = frozenset({"/live", "/ready"})
-"""Probes come every few seconds and say nothing new."""
+from app.middleware.paths import QUIET_PATHS, route_path
 
 
 class AccessLogMiddleware:
-    """Log method, path, status and duration. Never the query: it may hold personal data."""
+    """Log method, path, status and duration. Never the query: it may hold personal data.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A request that takes longer than `slow` seconds is a warning.
+    """
+
+    def __init__(self, app: ASGIApp, slow: float) -> None:
         self.app = app
+        self._slow = slow
         self._log = structlog.get_logger("app.access").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,12 +35,15 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_noting_status)
         finally:
+            seconds = perf_counter() - started
             client = scope.get("client")
-            self._log.info(
+            fast = seconds < self._slow
+            write = self._log.info if fast else self._log.bind(slow=True).warning
+            write(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                duration_ms=round((perf_counter() - started) * 1000, 2),
+                duration_ms=round(seconds * 1000, 2),
                 ip_address=client[0] if client else None,
             )

@@ -7,8 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.problems import problem_response
-from app.middleware.access_log import QUIET_PATHS
-from app.middleware.paths import route_path
+from app.middleware.paths import QUIET_PATHS, route_path
 
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 

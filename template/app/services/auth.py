@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID, uuid4
 
-import structlog
 from pydantic import ValidationError
 
+from app.core.audit import AuditEvent, AuditTrail
 from app.core.config import Settings
 from app.core.origin import Origin
 from app.core.security import (
@@ -34,8 +34,6 @@ from app.utils.exceptions import (
     UnauthorizedError,
 )
 
-log = structlog.get_logger("app.security")
-
 
 @dataclass(frozen=True, slots=True)
 class AuthService:
@@ -58,6 +56,7 @@ class AuthService:
     sessions: UserSessionRepository
     throttle: LoginThrottle
     passwords: PasswordService
+    audit: AuditTrail
     commit: Callable[[], Awaitable[None]]
 
     async def register_user(self, data: UserCreate) -> User:
@@ -72,7 +71,7 @@ class AuthService:
         user = await self.users.add(
             User(**data.model_dump(exclude={"password"}), hashed_password=hashed)
         )
-        log.info("user_registered", user_id=user.id)
+        self.audit.record_change(AuditEvent.USER_REGISTERED, target_id=user.id, user_id=user.id)
         return user
 
     async def authenticate_user(self, username: str, password: str) -> User:
@@ -122,8 +121,8 @@ class AuthService:
             session_id, user, hash_token(pair.refresh_token), self.origin, self._lifetime
         )
         if not started:
-            _refuse_login(user)
-        log.info("login_succeeded", user_id=user.id)
+            self._refuse_login(user)
+        self.audit.record_change(AuditEvent.LOGIN_SUCCEEDED, target_id=user.id, user_id=user.id)
         return pair
 
     async def refresh_access_token(self, refresh_token: str) -> TokenPair:
@@ -145,7 +144,7 @@ class AuthService:
         if not renewed:
             if await self.sessions.revoke(identity.sub, only=identity.sid):
                 await self.commit()
-                log.warning("refresh_token_reused", user_id=identity.sub)
+                self.audit.record(AuditEvent.REFRESH_TOKEN_REUSED, target_id=identity.sub)
             refuse_token()
         return pair
 
@@ -169,12 +168,14 @@ class AuthService:
         if identity.sub != user_id:
             refuse_token()
         await self.sessions.revoke(user_id, only=identity.sid)
-        log.info("logged_out", user_id=user_id)
+        self.audit.record_change(AuditEvent.LOGGED_OUT, target_id=user_id)
 
     async def logout_all(self, user_id: int) -> None:
         """End all of the user's sessions."""
         count = await self.sessions.revoke(user_id)
-        log.info("logged_out_everywhere", user_id=user_id, sessions=count)
+        self.audit.record_change(
+            AuditEvent.LOGGED_OUT_EVERYWHERE, target_id=user_id, sessions=count
+        )
 
     async def list_sessions(self, user_id: int) -> Sequence[UserSession]:
         """Return the user's live sessions."""
@@ -188,12 +189,14 @@ class AuthService:
         """
         if not await self.sessions.revoke(user_id, only=session_id):
             raise NotFoundError(f"There is no session {session_id}.")
-        log.info("session_ended", user_id=user_id)
+        self.audit.record_change(AuditEvent.SESSION_ENDED, target_id=user_id)
 
     async def _require_password(self, user: User | None, password: str, attempt: Attempt) -> User:
         """Return the account, if it is active and this is its password."""
         if seconds := await self.throttle.seconds_to_wait(attempt):
-            log.warning("login_throttled", user_id=user and user.id, retry_after=seconds)
+            self.audit.record(
+                AuditEvent.LOGIN_THROTTLED, target_id=user.id if user else None, retry_after=seconds
+            )
             raise TooManyRequestsError("Too many wrong passwords: wait a little.", seconds)
         old = user.hashed_password if user else None
         is_right = await self.passwords.verify(password, old)
@@ -203,8 +206,12 @@ class AuthService:
         if user is None or not is_right or not user.is_active:
             await self.throttle.record_failure(attempt)
             await self.commit()
-            _refuse_login(user)
+            self._refuse_login(user)
         return user
+
+    def _refuse_login(self, user: User | None) -> NoReturn:
+        self.audit.record(AuditEvent.LOGIN_FAILED, target_id=user.id if user else None)
+        raise UnauthorizedError("The username or the password is wrong.")
 
     def _identify(self, token: str, kind: Kind) -> Identity:
         """Return whom a token speaks for.
@@ -230,8 +237,3 @@ class AuthService:
     def _lifetime(self) -> timedelta:
         days = min(self.settings.refresh_token_expire_days, self.settings.session_max_days)
         return timedelta(days=days)
-
-
-def _refuse_login(user: User | None) -> NoReturn:
-    log.warning("login_failed", user_id=user and user.id)
-    raise UnauthorizedError("The username or the password is wrong.")

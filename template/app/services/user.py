@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
-
+from app.core.audit import AuditEvent
 from app.core.password_policy import refuse_guessable
 from app.models.user import User
 from app.models.user_session import UserSession
@@ -21,8 +20,6 @@ from app.schemas.user import (
 )
 from app.services.auth import AuthService
 from app.utils.exceptions import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
-
-log = structlog.get_logger("app.security")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class UserService:
         if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):
             raise ConflictError("The password was changed meanwhile.")
         await self.sessions.revoke(user.id, but=session.id)
-        log.info("password_changed", user_id=user.id)
+        self.auth.audit.record_change(AuditEvent.PASSWORD_CHANGED, target_id=user.id)
 
     async def delete_own(self, user: User) -> None:
         """Delete the caller's account with all that belongs to it.
@@ -83,7 +80,7 @@ class UserService:
         if await self.users.lock_admins() == {user.id}:
             raise ConflictError("You are the last admin: make somebody else one first.")
         await self.users.delete(user.id)
-        log.info("user_deleted", target_id=user.id)
+        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user.id)
 
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
@@ -123,8 +120,11 @@ class UserService:
         changed = await self._change(user, data.model_dump(exclude_none=True))
         if (user.role, user.is_active) != before:
             await self.sessions.revoke(user.id)
-            log.warning(
-                "rights_changed", target_id=user.id, role=user.role, is_active=user.is_active
+            self.auth.audit.record_change(
+                AuditEvent.RIGHTS_CHANGED,
+                target_id=user.id,
+                role=user.role,
+                is_active=user.is_active,
             )
         return changed
 
@@ -139,7 +139,7 @@ class UserService:
         await self._require_admin_of_another(admin, user_id)
         if not await self.users.delete(user_id):
             raise _not_found(user_id)
-        log.warning("user_deleted", target_id=user_id)
+        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user_id)
 
     async def _require_admin_of_another(self, admin: User, user_id: int) -> None:
         """Make sure that `admin` is one until our commit, and stays one after it.
@@ -162,7 +162,9 @@ class UserService:
         for name, value in changes.items():
             setattr(user, name, value)
         await self.users.flush()
-        log.info("user_changed", target_id=user.id, fields=sorted(changes))
+        self.auth.audit.record_change(
+            AuditEvent.USER_CHANGED, target_id=user.id, fields=sorted(changes)
+        )
         return UserRead.model_validate(user)
 
 

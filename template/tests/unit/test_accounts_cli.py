@@ -1,6 +1,7 @@
 """What operators do with accounts."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import httpx2
@@ -35,6 +36,8 @@ def test_asks_for_what_is_missing(run: CliRunner, settings: Settings) -> None:
     assert result.exit_code == 0, result.output
     assert PASSWORD not in result.output
     assert accounts(settings) == [("boss", "admin")]
+    assert '"event": "user_registered"' in result.output  # O11: who, from where
+    assert f'"operator": "uid {os.getuid()} on ' in result.output
 
 
 async def test_generated_password_is_shown_once_and_works(
