@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 LOCK = ROOT / "template" / "uv.lock.jinja"
 
-DEPENDENCY_FEATURES = ("auth", "example", "redis")
+DEPENDENCY_FEATURES = ("auth", "example", "redis", "metrics", "tracing")
 """The features that bring dependencies of their own."""
 
 Answers = dict[str, bool]

@@ -37,12 +37,12 @@ def problem_response(
     errors: list[FieldError] | None = None,
 ) -> Response:
     """Return the error body for `status`; without `detail`, the usual sentence."""
-    title = _TITLES.get(status) or _phrase(status)
+    title = _title(status)
     problem = Problem(
         title=title,
         status=status,
         detail=detail or _DETAILS.get(status, title),
-        error_code=title.lower().replace(" ", "_").replace("-", "_"),
+        error_code=error_code(status),
         request_id=scope.get("state", {}).get("request_id"),
         errors=errors,
     )
@@ -52,6 +52,11 @@ def problem_response(
         headers=headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )
+
+
+def error_code(status: int) -> str:
+    """Return the word by which programs know an error: that of RFC 9110 for its status."""
+    return _title(status).lower().replace(" ", "_").replace("-", "_")
 
 
 async def handle_app_exception(request: Request, error: AppException) -> Response:
@@ -76,6 +81,10 @@ async def handle_validation_error(request: Request, error: RequestValidationErro
         for fault in error.errors()[:MAX_ERRORS]
     ]
     return problem_response(request.scope, HTTPStatus.UNPROCESSABLE_ENTITY, errors=errors)
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status) or _phrase(status)
 
 
 def _phrase(status: int) -> str:

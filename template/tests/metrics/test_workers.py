@@ -1,0 +1,73 @@
+"""Several processes count together, whatever becomes of one of them."""
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core.config import Settings
+from tests.server import Service, serving
+
+
+def scraped(service: Service, name: str, **labels: str) -> float:
+    """The sum of all series with this name and these labels."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(service.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == name and sample.labels.items() >= labels.items()
+    )
+
+
+def processes(directory: Path) -> set[int]:
+    """Those that have gauges."""
+    return {
+        int(file.stem.rpartition("_")[2]) for file in directory.glob("metrics-*/gauge_live*_*.db")
+    }
+
+
+def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: Path) -> None:
+    answered = {"method": "GET", "endpoint": "/", "status": "200"}
+    with (
+        serving(
+            settings, WEB_CONCURRENCY="2", RATE_LIMIT_ENABLED="false", TMPDIR=str(tmp_path)
+        ) as service,
+        ExitStack() as cleanup,
+    ):
+        service.get("/live")
+        deadline = time.monotonic() + 30
+        while len(processes(tmp_path)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        before = processes(tmp_path)
+        assert len(before) == 2
+
+        clients = [
+            cleanup.enter_context(httpx2.Client(base_url=service.address)) for _ in range(20)
+        ]
+        for client in clients:
+            assert client.get("/").status_code == 200
+        assert scraped(service, "fastapi_requests_total", **answered) == 20
+        # With so many, each process has some of them, and the scrape is one more.
+        assert scraped(service, "fastapi_active_connections") == 21
+
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        while victim in processes(tmp_path) and time.monotonic() < deadline:
+            assert scraped(service, "fastapi_requests_total", **answered) == 20
+        assert victim not in processes(tmp_path)
+        assert scraped(service, "fastapi_active_connections") < 21
+        for _ in range(10):
+            assert service.get().status_code == 200
+        assert scraped(service, "fastapi_requests_total", **answered) == 30
+        count = scraped(
+            service, "fastapi_request_duration_seconds_count", method="GET", endpoint="/"
+        )
+        assert count == 30
+        service.process.send_signal(signal.SIGTERM)
+        service.process.communicate(timeout=30)
+        assert service.process.returncode == 0
+        assert list(tmp_path.glob("metrics-*")) == []

@@ -1,0 +1,63 @@
+"""What Redis is good for, in numbers."""
+
+import asyncio
+
+from pydantic import SecretStr
+
+from app.core.cache import Cache, cached
+from app.core.config import Settings
+from app.core.events import State
+from app.main import create_app
+from tests.conftest import running
+from tests.counting import value
+from tests.redis.conftest import Server
+
+
+class Shelf:
+    """Something with a cached method."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
+
+    @cached(key_prefix="metrics_test")
+    async def book(self, number: int) -> int:
+        return number
+
+
+async def test_hits_and_misses(state: State) -> None:
+    shelf = Shelf(state["cache"])
+    labels = {"prefix": "metrics_test"}
+    assert value("fastapi_cache_misses_total", **labels) == 0
+    for number in (1, 2, 1, 1):
+        await shelf.book(number)
+    assert value("fastapi_cache_misses_total", **labels) == 2
+    assert value("fastapi_cache_hits_total", **labels) == 2
+
+
+async def test_redis_away(settings: Settings, server: Server) -> None:
+    """Calls go past the cache, and the circuit's gauge tells why, until it is back."""
+    app = create_app(
+        settings.model_copy(
+            update={
+                "redis_url": SecretStr(server.url),
+                "circuit_breaker_recovery_timeout": 0.05,
+            }
+        )
+    )
+    labels = {"prefix": "metrics_test"}
+    bypassed = value("fastapi_cache_bypassed_total", **labels)
+    async with running(app) as state:
+        shelf = Shelf(state["cache"])
+        await shelf.book(1)
+        server.kill()
+        for _ in range(settings.circuit_breaker_failure_threshold):
+            await shelf.book(1)
+        assert value("fastapi_cache_bypassed_total", **labels) > bypassed
+        assert value("fastapi_circuit_open", target="redis") == 1
+        server.start()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            await shelf.book(1)
+            if not value("fastapi_circuit_open", target="redis"):
+                break
+        assert value("fastapi_circuit_open", target="redis") == 0
