@@ -35,7 +35,7 @@ class OutboundClient:
         )
         self._turns = asyncio.Semaphore(MAX_CALLS)
         self._max_size = settings.outbound_max_size
-        self._client = httpx2.AsyncClient(
+        self.client = httpx2.AsyncClient(
             transport=PublicTransport(settings.outbound_allowed_networks),
             timeout=httpx2.Timeout(
                 settings.outbound_read_timeout, connect=settings.outbound_connect_timeout
@@ -80,14 +80,14 @@ class OutboundClient:
 
     async def aclose(self) -> None:
         """Close what is open."""
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _get_once(self, url: str) -> bytes:
         try:
             # Of its own, for an answer that comes one byte at a time: the breaker has to see it.
             async with (
                 asyncio.timeout(self._attempt_timeout),
-                self._client.stream("GET", url) as response,
+                self.client.stream("GET", url) as response,
             ):
                 _require_success(response)
                 return await self._read(response)

@@ -41,7 +41,7 @@ class Elsewhere:
         """Answer one request."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.requests.append(head)
-        path = head.split()[1]
+        path = head.split()[1].partition("?")[0]
         if self.failures:
             self.failures -= 1
             path = "/down"

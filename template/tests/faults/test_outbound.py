@@ -28,9 +28,9 @@ def impatient(settings: Settings) -> Settings:
     """Impatient settings that let this machine be called."""
     values = {
         "outbound_allowed_networks": (ip_network("127.0.0.1"),),
-        "outbound_connect_timeout": 0.1,
-        "outbound_read_timeout": 0.1,
-        "outbound_total_timeout": 1,
+        "outbound_connect_timeout": 0.25,
+        "outbound_read_timeout": 0.25,
+        "outbound_total_timeout": 3,
         "outbound_max_size": 2000,
         "retry_max_attempts": 3,
         "circuit_breaker_failure_threshold": 5,
@@ -95,7 +95,7 @@ async def test_waiting_is_bounded(client: OutboundClient, other: Elsewhere, path
     before = time.monotonic()
     with pytest.raises(TransientError):
         await client.get(other.url(path))
-    assert time.monotonic() - before < 1.2
+    assert time.monotonic() - before < 3.2
     assert len(other.requests) == 3
 
 
@@ -106,7 +106,7 @@ async def test_all_attempts_together_are_bounded(impatient: Settings, other: Els
     before = time.monotonic()
     with pytest.raises(TransientError, match="too long"):
         await client.get(other.url("/hang"))
-    assert time.monotonic() - before < 0.6
+    assert time.monotonic() - before < 1
     await client.aclose()
 
 

@@ -1,0 +1,68 @@
+"""The ids of the trace, on every log line of a request."""
+
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    format_span_id,
+    format_trace_id,
+    get_current_span,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+_IDS = RandomIdGenerator()
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class TraceMiddleware:
+    """Note the ids of the request's span, and the request's id on the span.
+
+    A request that is not traced has a trace all the same, of which nothing is recorded: its lines
+    are found by one id, also those of a caller's service. No library then looks for work to do.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+
+        span = get_current_span()
+        if span.is_recording():
+            _bind(span.get_span_context())
+            span.set_attribute("request_id", scope["state"]["request_id"])
+            if scope["query_string"]:
+                span.set_attribute("url.query", "REDACTED")  # as in the log
+            return await self.app(scope, receive, send)
+
+        parent = remote_parent(scope)
+        context = SpanContext(
+            parent.trace_id if parent else _IDS.generate_trace_id(),
+            _IDS.generate_span_id(),
+            is_remote=False,
+        )
+        _bind(context)
+        with use_span(NonRecordingSpan(context)), suppress_instrumentation():
+            await self.app(scope, receive, send)
+
+
+def remote_parent(scope: Scope) -> SpanContext | None:
+    """Return the caller's span, if the request names one (W3C Trace Context)."""
+    headers = Headers(scope=scope)
+    if "traceparent" not in headers:
+        return None
+    context = get_current_span(_PROPAGATOR.extract(headers, Context())).get_span_context()
+    return context if context.is_valid else None
+
+
+def _bind(context: SpanContext) -> None:
+    bind_contextvars(
+        trace_id=format_trace_id(context.trace_id), span_id=format_span_id(context.span_id)
+    )

@@ -1,0 +1,49 @@
+"""O9: a collector that is away costs nobody anything."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from statistics import median
+
+import httpx2
+import pytest
+
+from app.core.config import Settings
+from app.core.telemetry import STOP_TIMEOUT
+from app.main import create_app
+from tests.conftest import client_of, running
+from tests.tracing.conftest import routes
+
+
+@pytest.fixture(params=["refuses", "hangs"])
+def away(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a collector should be."""
+    with ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if request.param == "refuses":
+            silent.close()
+        yield address
+
+
+async def ask(client: httpx2.AsyncClient, times: int) -> list[float]:
+    """Return how long each request took."""
+    durations = []
+    for number in range(times):
+        began = time.perf_counter()
+        assert (await client.get(f"/things/{number}")).status_code == 200
+        durations.append(time.perf_counter() - began)
+    return durations
+
+
+async def test_no_request_waits_or_fails(traced: Settings, away: str) -> None:
+    """Nor does the end of the process; what cannot be sent is bounded, then dropped."""
+    app = create_app(traced.model_copy(update={"otel_exporter_otlp_endpoint": away}))
+    app.include_router(routes)
+    async with running(app) as state, client_of(app, state) as client:
+        durations = await ask(client, 800)  # more than one batch, so that it tries to send
+        ended = time.monotonic()
+    assert time.monotonic() - ended < STOP_TIMEOUT + 1
+    assert median(durations[400:]) < 3 * median(durations[:100])
+    assert max(durations) < 1

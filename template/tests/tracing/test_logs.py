@@ -1,0 +1,86 @@
+"""O8: from any line of a request to its trace, and to its other lines."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+
+from app.core.config import Settings
+from app.main import create_app
+from dev.process import free_port
+from tests.tracing.conftest import routes
+from tests.tracing.receiver import Receiver
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the service behind a real server, which has sent all spans when it is left."""
+    app = create_app(settings)
+    app.include_router(routes)
+    config = uvicorn.Config(app, port=free_port(), log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn tells nobody
+        await asyncio.sleep(0.01)
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}
+    ) as client:
+        yield client
+    server.should_exit = True
+    await serving
+
+
+Line = dict[str, Any]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("path", "events"),
+    [
+        ("/things/1", ["thing_shown", "request"]),
+        ("/slow", ["slow_query", "request"]),
+        ("/crash", ["unhandled_error", "request"]),
+        ("/half", ["unhandled_error", "request", "Exception in ASGI application\n"]),
+        ("/later", ["done_later", "request"]),
+        ("/nowhere", ["request"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_every_line_of_a_request_names_it(
+    traced: Settings, collector: Receiver, capsys: Capture, path: str, events: list[str]
+) -> None:
+    """Its errors, what the server says of it, and what it leaves for later."""
+    collector.clear()
+    async with served(traced) as client:
+        try:
+            await client.get(path, headers={"X-Request-ID": "r1"})
+        except httpx2.RemoteProtocolError:
+            assert path == "/half"
+    lines: list[Line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    mine = [line for line in lines if line.get("request_id") == "r1"]
+    (request,) = (span for span in collector.spans if span.attributes.get("request_id") == "r1")
+    assert [line["event"] for line in mine] == events
+    assert {line["trace_id"] for line in mine} == {request.trace_id}
+    assert {line["span_id"] for line in mine} == {request.span_id}
+
+
+async def test_lines_of_two_requests_at_once_stay_apart(traced: Settings, capsys: Capture) -> None:
+    async with served(traced) as client:
+        await asyncio.gather(*(client.get(f"/things/{number}") for number in range(20)))
+    lines: list[Line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    mine = [line for line in lines if "request_id" in line]
+    assert len({(line["request_id"], line["trace_id"]) for line in mine}) == 20
+    assert len({line["trace_id"] for line in mine}) == 20
+
+
+async def test_line_without_a_request_has_no_ids(traced: Settings, capsys: Capture) -> None:
+    async with served(traced) as client:
+        await client.get("/things/1")
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["event"].startswith("Finished server process")
+    assert last.keys().isdisjoint({"request_id", "trace_id", "span_id"})
