@@ -1,6 +1,8 @@
 """Every task of this repository. `nox --list` names them; CI calls nothing else."""
 
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import accumulate, combinations, groupby, product
@@ -11,7 +13,7 @@ import nox
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "tests", "suites"]
+nox.options.sessions = ["lint", "tests", "suites", "observability"]
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
@@ -49,7 +51,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Render every combination and check it: style, types, lock, questions, updates."""
     install(session)
-    session.run("pytest", "-m", "not suite", *session.posargs)
+    session.run("pytest", "-m", "not suite and not observability", *session.posargs)
 
 
 @nox.session
@@ -57,6 +59,31 @@ def suites(session: nox.Session) -> None:
     """Run the own checks of rendered projects, each in its own environment."""
     install(session)
     session.run("pytest", "-m", "suite", "-v", *session.posargs)
+
+
+@nox.session
+def observability(session: nox.Session) -> None:
+    """Hold alerts and dashboards against a real Prometheus."""
+    install(session)
+    path = os.environ["PATH"]
+    if not shutil.which("prometheus") or not shutil.which("promtool"):
+        path = f"{unpacked_from_debian(session, 'prometheus')}:{path}"
+    session.run("pytest", "-m", "observability", "-v", *session.posargs, env={"PATH": path})
+
+
+def unpacked_from_debian(session: nox.Session, package: str) -> Path:
+    """Return a directory with the programs of a Debian package, which is not installed."""
+    directory = Path(session.virtualenv.location, package)
+    directory.mkdir(exist_ok=True)
+    with session.chdir(directory):
+        download = ("apt-get", "download", "--quiet", package)
+        session.run(*download, external=True, success_codes=range(256), silent=True)
+        if not list(directory.glob("*.deb")):  # nobody has asked for the list of packages yet
+            session.run("apt-get", "update", "--quiet", external=True, silent=True)
+            session.run(*download, external=True, silent=True)
+        (archive,) = directory.glob("*.deb")
+        session.run("dpkg", "--extract", archive.name, ".", external=True)
+    return directory / "usr" / "bin"
 
 
 @nox.session
@@ -127,10 +154,10 @@ def conditional(whole: str, variants: list[tuple[Answers, Blocks]]) -> Iterator[
 
 def condition(present: list[tuple[Answers, bool]]) -> str:
     """Return the shortest expression that holds exactly where something is present."""
-    pairs = [
-        f"{a} {word} {b}" for word in ("or", "and") for a, b in combinations(DEPENDENCY_FEATURES, 2)
-    ]
-    for expression in ("True", *DEPENDENCY_FEATURES, *pairs):
+    features = DEPENDENCY_FEATURES
+    pairs = [f"{a} {word} {b}" for word in ("or", "and") for a, b in combinations(features, 2)]
+    triples = [f"{a} and ({b} or {c})" for a in features for b, c in combinations(features, 2)]
+    for expression in ("True", *features, *pairs, *triples):
         if all(eval(expression, {}, answers) == there for answers, there in present):  # noqa: S307  # our own words
             return "" if expression == "True" else expression
     raise ValueError(f"no simple condition: {present}")

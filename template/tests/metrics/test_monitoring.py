@@ -1,0 +1,56 @@
+"""Alerts and dashboards speak of what the service exports, and of all of it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "service.json"
+PROMETHEUS = [DEPLOY / "prometheus" / name for name in ("alerts.yml", "alerts_test.yml")]
+
+SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, set[str]]:
+    """The series of each metric."""
+    return {
+        metric.name: {f"{metric.name}{suffix}" for suffix in SUFFIXES.get(metric.type, [])}
+        for metric in REGISTRY.collect()
+    }
+
+
+def named(text: str) -> set[str]:
+    """The series that a text names: everything that begins like one of ours."""
+    return set(re.findall(r"\b(?:fastapi|items|process|python)_[a-z_]+\b", text))
+
+
+def expressions() -> list[str]:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return [target["expr"] for panel in panels for target in panel.get("targets", [])]
+
+
+@pytest.mark.usefixtures("app")
+def test_dashboard_names_what_is_exported(exported: dict[str, set[str]]) -> None:
+    assert expressions()
+    for expression in expressions():
+        assert named(expression), expression
+        assert named(expression) <= set().union(*exported.values()), expression
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("file", PROMETHEUS, ids=lambda file: file.name)
+def test_alerts_name_what_is_exported(file: Path, exported: dict[str, set[str]]) -> None:
+    names = named(file.read_text(encoding="utf-8"))
+    assert names
+    assert names <= set().union(*exported.values())
+
+
+@pytest.mark.usefixtures("app")
+def test_nothing_is_exported_that_nobody_looks_at(exported: dict[str, set[str]]) -> None:
+    shown = named("\n".join(expressions()))
+    ours = {name for name in exported if not name.startswith(("process", "python"))}
+    assert [name for name in ours if shown.isdisjoint(exported[name])] == []

@@ -1,0 +1,201 @@
+"""Alerts and dashboards, held against a real Prometheus (`nox -s observability`)."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+
+from .conftest import Render, clean_environment, run
+
+pytestmark = pytest.mark.observability
+
+API = "/api/v1"
+"""The prefix of the service, and of Prometheus as well."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    for program in ("promtool", "prometheus"):
+        if shutil.which(program) is None:
+            pytest.fail(f"There is no {program}: run `nox -s observability`, which fetches it.")
+
+
+@pytest.fixture(scope="module")
+def project(render: Render) -> Path:
+    """A project with everything."""
+    return render(preset="full")
+
+
+@pytest.mark.parametrize("redis", [True, False])
+@pytest.mark.parametrize("auth", [True, False])
+def test_alerts_fire_when_they_should(render: Render, auth: bool, redis: bool) -> None:
+    """In every variant that has its own: promtool runs the rules' tests that the project brings."""
+    project = render(preset="standard", auth=auth, redis=redis)
+    directory = project / "deploy" / "prometheus"
+    run(directory, "promtool", "check", "config", "prometheus.yml")
+    run(directory, "promtool", "test", "rules", "alerts_test.yml")
+
+
+@pytest.mark.parametrize(
+    ("found", "instead"),
+    [
+        ("== 0 or", "== 2 or"),
+        (" or absent(", " or vector(0) * absent("),
+        ("14.4 *", "1440 *"),
+        ("rate3d > 0.001", "rate3d > 0.01"),
+        (" > 0.05", " > 0.5"),
+        ("_max) > 0.9", "_max) > 0.99"),
+        ('target="redis"}) > 0', 'target="redis"}) > 1'),
+        (") < 0.2", ") < 0"),
+        ("login_failed|login_throttled", "login_failed"),
+        ('reused"}[15m]) > 0', 'reused"}[15m]) > 5'),
+    ],
+)
+def test_their_tests_notice(project: Path, tmp_path: Path, found: str, instead: str) -> None:
+    """An alert that is broken makes its test fail."""
+    directory = shutil.copytree(project / "deploy" / "prometheus", tmp_path / "prometheus")
+    rules = directory / "alerts.yml"
+    text = rules.read_text(encoding="utf-8")
+    assert found in text
+    rules.write_text(text.replace(found, instead), encoding="utf-8")
+    command = ["promtool", "test", "rules", "alerts_test.yml"]
+    assert subprocess.run(command, cwd=directory, check=False).returncode != 0
+
+
+def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
+    """The service runs, is used, and is scraped: no expression of the dashboard stays empty."""
+    run(project, "uv", "sync", "--locked", "--quiet")
+    port, prometheus_port = free_port(), free_port()
+    config = tmp_path / "prometheus.yml"
+    given = (project / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    assert "app:8000" in given
+    config.write_text(
+        given.replace("app:8000", f"127.0.0.1:{port}").replace("15s", "1s"), encoding="utf-8"
+    )
+    shutil.copy(project / "deploy" / "prometheus" / "alerts.yml", tmp_path)
+    serve = f"app migrate && exec app serve --port {port}"
+    prometheus = f"http://127.0.0.1:{prometheus_port}"
+    with (
+        running(project, "uv", "run", "app", "dev", "sh", "-c", serve),
+        running(
+            tmp_path,
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address=127.0.0.1:{prometheus_port}",
+        ),
+    ):
+        api = f"http://127.0.0.1:{port}"
+        wait_for(lambda: ask(f"{api}/ready"))
+        wait_for(lambda: ask(f"{prometheus}/-/ready"))
+        metrics = ask(f"{api}/metrics")
+        subprocess.run(["promtool", "check", "metrics"], input=metrics, text=True, check=True)
+        dashboard = project / "deploy" / "grafana" / "dashboards" / "service.json"
+        panels = json.loads(dashboard.read_text(encoding="utf-8"))["panels"]
+        missing = {
+            target["expr"].replace("$__rate_interval", "20s")
+            for panel in panels
+            for target in panel.get("targets", [])
+        }
+        assert len(missing) > 15
+        deadline = time.monotonic() + 60
+        while missing and time.monotonic() < deadline:
+            use(api)
+            missing = {expression for expression in missing if not shows(prometheus, expression)}
+            time.sleep(1)
+        assert not missing
+        health = json.loads(ask(f"{prometheus}{API}/rules"))["data"]["groups"]
+        assert {rule["health"] for group in health for rule in group["rules"]} == {"ok"}
+
+
+def use(api: str) -> None:
+    """Be a user who makes a mistake now and then."""
+    name = f"u{time.monotonic_ns()}"
+    account = {"email": f"{name}@example.com", "username": name, "password": "a good pass phrase"}
+    post(f"{api}{API}/auth/register", account)
+    form = urlencode({"username": name, "password": "a good pass phrase"})
+    token = json.loads(post(f"{api}{API}/auth/login", form))["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    post(f"{api}{API}/items/", {"title": "Pocket atlas"}, bearer)
+    for _ in range(3):
+        ask(f"{api}{API}/items/", bearer)
+    with pytest.raises(URLError):
+        ask(f"{api}{API}/items/1")
+
+
+def shows(prometheus: str, expression: str) -> bool:
+    """Tell whether an expression has a value."""
+    answer = json.loads(ask(f"{prometheus}{API}/query?{urlencode({'query': expression})}"))
+    return any(result["value"][1] != "NaN" for result in answer["data"]["result"])
+
+
+def ask(url: str, headers: dict[str, str] | None = None) -> str:
+    """Get something."""
+    with urlopen(Request(url, headers=headers or {}), timeout=10) as answer:  # noqa: S310  # our own addresses
+        text: str = answer.read().decode()
+        return text
+
+
+def post(url: str, body: Any, headers: dict[str, str] | None = None) -> str:
+    """Send a form, as text, or JSON."""
+    kind = "application/x-www-form-urlencoded" if isinstance(body, str) else "application/json"
+    data = body if isinstance(body, str) else json.dumps(body)
+    request = Request(url, data.encode(), {"Content-Type": kind, **(headers or {})})  # noqa: S310  # our own addresses
+    with urlopen(request, timeout=10) as answer:  # noqa: S310  # the same
+        text: str = answer.read().decode()
+        return text
+
+
+def wait_for(attempt: Callable[[], object], seconds: float = 90) -> None:
+    """Try until it works."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            attempt()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+@contextmanager
+def running(directory: Path, *command: str) -> Iterator[None]:
+    """Run a program, with its output in a file beside it, and end it."""
+    with (
+        (directory / "output.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command,
+            cwd=directory,
+            env=clean_environment() | {"RATE_LIMIT_AUTH_PER_MINUTE": "1000"},
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
