@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from copier_fastapi.questions import UnknownAnswerError
 from tests.conftest import QUESTIONS, ROOT, Render, run
 
+SWITCHES = ("auth", "example", "redis", "metrics", "tracing")
 CONFIG = yaml.safe_load((ROOT / "copier.yml").read_text())
 
 
@@ -39,9 +40,9 @@ def test_every_question_helps() -> None:
 def test_presets(render: Render) -> None:
     """Each preset records the answers it stands for."""
     expected: dict[str, dict[str, Any]] = {
-        "minimal": {"auth": False, "example": False, "redis": False, "ci": "none"},
-        "standard": {"auth": True, "example": True, "redis": True, "ci": "github"},
-        "full": {"auth": True, "example": True, "redis": True, "ci": "github"},
+        "minimal": dict.fromkeys(SWITCHES, False) | {"ci": "none"},
+        "standard": dict.fromkeys(SWITCHES, True) | {"ci": "github"},
+        "full": dict.fromkeys(SWITCHES, True) | {"ci": "github"},
     }
     for preset, features in expected.items():
         recorded = yaml.safe_load((render(preset=preset) / ".copier-answers.yml").read_text())

@@ -7,7 +7,7 @@ UNMATCHED = "unmatched"
 
 
 def route_template(scope: Scope) -> str:
-    """Return the template of the route with all its prefixes, as `/api/v1/items/{item_id}`.
+    """Return the template of the route with all its prefixes, as `/api/v1/books/{book_id}`.
 
     It is known when the request has been answered. FastAPI keeps a route's prefixes apart from it,
     in a place that is not public: `tests/unit/test_route_template.py` holds it.

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.middleware.route_template import route_template
 
 
-async def answer(item: int = 0) -> int:
-    return item
+async def answer(book: int = 0) -> int:
+    return book
 
 
 async def plain(_request: object) -> Response:
@@ -22,14 +22,14 @@ async def plain(_request: object) -> Response:
 def service() -> FastAPI:
     """An app with a route of every kind."""
     inner = APIRouter(prefix="/inner")
-    inner.get("/{item}")(answer)
+    inner.get("/{book}")(answer)
     outer = APIRouter(prefix="/outer")
     outer.include_router(inner)
     mounted = FastAPI()
-    mounted.get("/things/{item}")(answer)
+    mounted.get("/things/{book}")(answer)
     app = FastAPI()
     app.get("/")(answer)
-    app.get("/own/{item}")(answer)
+    app.get("/own/{book}")(answer)
     app.include_router(outer, prefix="/api")
     app.mount("/sub", mounted)
     app.mount("/files", Starlette(routes=[Route("/a", plain), Mount("/deep", Starlette())]))
@@ -53,10 +53,10 @@ class Watch:
     ("path", "template"),
     [
         ("/", "/"),
-        ("/own/1", "/own/{item}"),
-        ("/own/x", "/own/{item}"),
-        ("/api/outer/inner/1", "/api/outer/inner/{item}"),
-        ("/sub/things/1", "/sub/things/{item}"),
+        ("/own/1", "/own/{book}"),
+        ("/own/x", "/own/{book}"),
+        ("/api/outer/inner/1", "/api/outer/inner/{book}"),
+        ("/sub/things/1", "/sub/things/{book}"),
         ("/sub/nothing", "/sub/{path}"),
         ("/files/nothing", "/files/{path}"),
         ("/nothing", "unmatched"),
@@ -76,4 +76,4 @@ async def test_wrong_method_has_its_route() -> None:
     transport = httpx2.ASGITransport(watch)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.delete("/api/outer/inner/1")).status_code == 405
-    assert watch.seen == "/api/outer/inner/{item}"
+    assert watch.seen == "/api/outer/inner/{book}"
