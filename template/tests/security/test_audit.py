@@ -1,6 +1,7 @@
 """O11: every change of an account can be told later, with who, what, when and from where."""
 
 import json
+from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
 
@@ -119,19 +120,20 @@ async def test_o11_what_strangers_try(watched_client: httpx2.AsyncClient, output
 
 
 async def test_what_is_not_committed_never_was(
-    session_factory: SessionFactory, settings: Settings, capsys: pytest.CaptureFixture[str]
+    session_factory: SessionFactory, settings: Settings, output: StringIO
 ) -> None:
     """And what is has its line, whatever LOG_LEVEL says."""
-    configure_logging(settings.model_copy(update={"log_level": "CRITICAL"}))
+    with redirect_stdout(output):
+        configure_logging(settings.model_copy(update={"log_level": "CRITICAL"}))
     for target_id, succeeds in ((1, False), (2, True)):
         async with session_factory() as session:
             AuditTrail(session, origin=None).record_change(
                 AuditEvent.USER_CHANGED, target_id=target_id
             )
             await session.execute(text("SELECT 1"))
-            assert trail(capsys.readouterr().out) == []
+            assert trail(output.getvalue()) == []
             await (session.commit() if succeeds else session.rollback())
-    (line,) = trail(capsys.readouterr().out)
+    (line,) = trail(output.getvalue())
     assert line["target_id"] == 2
 
 
