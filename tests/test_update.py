@@ -152,6 +152,26 @@ def test_redis_turned_on_and_off_again(render: Render) -> None:
     run(project, "make", "test", "ARGS=tests/api")
 
 
+@pytest.mark.suite
+@pytest.mark.parametrize("feature", ["metrics", "tracing"])
+def test_monitoring_turned_on_and_off_again(render: Render, feature: str) -> None:
+    """It brings its libraries and files, and takes them away, in a project that is used."""
+    project = render(**{feature: False})
+    commit(project)
+    before = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
+
+    update(project, **{feature: True})
+    run(project, "uv", "lock", "--offline", "--quiet")
+    run(project, "make", "test", f"ARGS=tests/{feature} tests/unit")
+    commit(project, f"with {feature}")
+
+    update(project, **{feature: False})
+    run(project, "uv", "lock", "--offline", "--quiet")
+    after = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
+    assert after == before
+    run(project, "make", "test", "ARGS=tests/unit")
+
+
 def tracked(project: Path) -> dict[str, str]:
     """Return what git knows of the project's files."""
     git(project, "add", "--all")
