@@ -2,11 +2,14 @@
 
 from hmac import compare_digest
 
+import structlog
 from fastapi import APIRouter, Request, Response
 
 from app.core.config import Settings
 from app.core.metrics import scrape
 from app.utils.exceptions import UnauthorizedError
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter()
 
@@ -23,6 +26,7 @@ def show_metrics(request: Request) -> Response:  # no `async`: it may read files
         expected = f"Bearer {settings.metrics_token.get_secret_value()}"
         offered = request.headers.get("authorization", "")
         if not compare_digest(offered.encode(), expected.encode()):
+            log.warning("metrics_refused")
             raise UnauthorizedError("The metrics take a token.")
     content, media_type = scrape(request.headers.get("accept", ""))
     return Response(content, headers={"Content-Type": media_type})

@@ -88,7 +88,7 @@ def require_role(*roles: Role) -> Guard:
 
     async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
         if user.role not in roles:
-            _forbid(auth, user, role="/".join(roles))
+            _forbid(auth, role="/".join(roles))
         return user
 
     return check
@@ -103,7 +103,7 @@ def require_permission(permission: Permission) -> Guard:
 
     async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
         if not is_permitted(user.role, permission):
-            _forbid(auth, user, permission=permission)
+            _forbid(auth, permission=permission)
         return user
 
     return check
@@ -112,6 +112,6 @@ def require_permission(permission: Permission) -> Guard:
 CurrentAdmin = Annotated[User, Depends(require_role(Role.ADMIN))]
 
 
-def _forbid(auth: AuthService, user: User, **needed: str) -> NoReturn:
-    auth.audit.record(AuditEvent.ACCESS_FORBIDDEN, target_id=user.id, **needed)
+def _forbid(auth: AuthService, **needed: str) -> NoReturn:
+    auth.audit.record(AuditEvent.ACCESS_FORBIDDEN, target_id=None, **needed)
     raise ForbiddenError("Your account may not do this.")

@@ -25,25 +25,36 @@ class AccessLogMiddleware:
 
         started = perf_counter()
         status = 0  # stays 0 when no answer was begun
+        logged = False
 
         async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                finish()
+
+        def finish() -> None:
+            nonlocal logged
+            if not logged:
+                logged = True
+                self._write(scope, status, perf_counter() - started)
 
         try:
             await self.app(scope, receive, send_noting_status)
         finally:
-            seconds = perf_counter() - started
-            client = scope.get("client")
-            fast = seconds < self._slow
-            write = self._log.info if fast else self._log.bind(slow=True).warning
-            write(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                duration_ms=round(seconds * 1000, 2),
-                ip_address=client[0] if client else None,
-            )
+            finish()  # if the answer has not ended before: background tasks are not part of it
+
+    def _write(self, scope: Scope, status: int, seconds: float) -> None:
+        client = scope.get("client")
+        fast = seconds < self._slow
+        write = self._log.info if fast else self._log.bind(slow=True).warning
+        write(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            ip_address=client[0] if client else None,
+        )

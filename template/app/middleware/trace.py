@@ -31,13 +31,13 @@ class TraceMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             return await self.app(scope, receive, send)
 
         span = get_current_span()
         if span.is_recording():
             _bind(span.get_span_context())
-            span.set_attribute("request_id", scope["state"]["request_id"])
+            span.set_attribute("request_id", scope["state"].get("request_id", ""))
             if scope["query_string"]:
                 span.set_attribute("url.query", "REDACTED")  # as in the log
             return await self.app(scope, receive, send)

@@ -1,6 +1,7 @@
 """The last resort for errors that nobody expected."""
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
@@ -30,6 +31,8 @@ class UnhandledErrorMiddleware:
 
         try:
             await self.app(scope, receive, send_noting_start)
+        except ClientDisconnect:  # it went away while its body was read: nobody's mistake
+            await problem_response(scope, 400)(scope, receive, send)
         except Exception:
             log.exception("unhandled_error")
             if started:

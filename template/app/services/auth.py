@@ -167,8 +167,10 @@ class AuthService:
         identity = self._identify(refresh_token, "refresh")
         if identity.sub != user_id:
             refuse_token()
-        await self.sessions.revoke(user_id, only=identity.sid)
-        self.audit.record_change(AuditEvent.LOGGED_OUT, target_id=user_id)
+        if await self.sessions.revoke(user_id, only=identity.sid):
+            self.audit.record_change(
+                AuditEvent.LOGGED_OUT, target_id=user_id, session_id=str(identity.sid)
+            )
 
     async def logout_all(self, user_id: int) -> None:
         """End all of the user's sessions."""
@@ -189,7 +191,9 @@ class AuthService:
         """
         if not await self.sessions.revoke(user_id, only=session_id):
             raise NotFoundError(f"There is no session {session_id}.")
-        self.audit.record_change(AuditEvent.SESSION_ENDED, target_id=user_id)
+        self.audit.record_change(
+            AuditEvent.SESSION_ENDED, target_id=user_id, session_id=str(session_id)
+        )
 
     async def _require_password(self, user: User | None, password: str, attempt: Attempt) -> User:
         """Return the account, if it is active and this is its password."""

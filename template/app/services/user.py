@@ -150,6 +150,7 @@ class UserService:
         if user_id == admin.id:
             raise ConflictError("This is your own account: see /users/me.")
         if admin.id not in await self.users.lock_admins():
+            self.auth.audit.record(AuditEvent.ACCESS_FORBIDDEN, target_id=user_id)
             raise ForbiddenError("Your account may not do this any more.")
 
     async def _find(self, user_id: int, *, for_update: bool = False) -> User:
@@ -159,12 +160,14 @@ class UserService:
         return user
 
     async def _change(self, user: User, changes: Mapping[str, object]) -> UserRead:
-        for name, value in changes.items():
+        new = {name: value for name, value in changes.items() if getattr(user, name) != value}
+        for name, value in new.items():
             setattr(user, name, value)
         await self.users.flush()
-        self.auth.audit.record_change(
-            AuditEvent.USER_CHANGED, target_id=user.id, fields=sorted(changes)
-        )
+        if new:
+            self.auth.audit.record_change(
+                AuditEvent.USER_CHANGED, target_id=user.id, fields=sorted(new)
+            )
         return UserRead.model_validate(user)
 
 

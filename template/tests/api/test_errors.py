@@ -6,9 +6,10 @@ from typing import Annotated
 
 import httpx2
 import pytest
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from app.api.problems import MAX_ERRORS
@@ -174,3 +175,34 @@ async def test_error_after_the_answer_began_cuts_the_connection(
     """A cut connection is the only way left to say that the answer is not whole."""
     with pytest.raises(RuntimeError, match="midway"):
         await client.get("/crash-midway")
+
+
+async def test_client_that_goes_away_is_nobodys_mistake(settings: Settings) -> None:
+    """Else whoever hangs up could call the operators at night."""
+    app = create_app(settings)
+
+    @app.post("/raw")
+    async def raw(request: Request) -> None:
+        await request.body()
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    answer: list[Message] = []
+
+    async def note(message: Message) -> None:
+        answer.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/raw",
+        "query_string": b"",
+        "headers": [(b"host", b"test")],
+        "state": {},
+    }
+    with capture_logs() as lines:
+        await app(scope, gone, note)
+    assert answer[0]["status"] == 400
+    assert [line["event"] for line in lines] == ["request"]

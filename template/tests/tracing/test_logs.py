@@ -46,7 +46,7 @@ Capture = pytest.CaptureFixture[str]
         ("/slow", ["slow_query", "request"]),
         ("/crash", ["unhandled_error", "request"]),
         ("/half", ["unhandled_error", "request", "Exception in ASGI application\n"]),
-        ("/later", ["done_later", "request"]),
+        ("/later", ["request", "done_later"]),
         ("/nowhere", ["request"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
