@@ -1,6 +1,6 @@
 """The ids of the trace, on every log line of a request."""
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
@@ -9,12 +9,15 @@ from opentelemetry.trace import (
     format_span_id,
     format_trace_id,
     get_current_span,
-    use_span,
+    set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
+
+with suppress_instrumentation():
+    _NOT_TRACED = get_current()
 
 _IDS = RandomIdGenerator()
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -49,8 +52,11 @@ class TraceMiddleware:
             is_remote=False,
         )
         _bind(context)
-        with use_span(NonRecordingSpan(context)), suppress_instrumentation():
+        token = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
+        try:
             await self.app(scope, receive, send)
+        finally:
+            detach(token)
 
 
 def remote_parent(scope: Scope) -> SpanContext | None:
