@@ -2,13 +2,17 @@
 
 import os
 import signal
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
+import pytest
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.cli import cli
 from app.core.config import Settings
 from tests.server import Service, serving
 
@@ -71,3 +75,15 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         service.process.communicate(timeout=30)
         assert service.process.returncode == 0
         assert list(tmp_path.glob("metrics-*")) == []
+
+
+def test_no_place_for_files_is_told_in_words(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.render_as_string(hide_password=False))
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    result = CliRunner().invoke(cli, ["serve", "--workers", "2"])
+    assert result.exit_code == 1
+    assert "set TMPDIR" in result.output
+    assert "Traceback" not in result.output
