@@ -24,7 +24,7 @@ def trace_statements(engine: AsyncEngine, tracer: Tracer) -> None:
     def begin(statement: str, context: Any, **_: object) -> None:
         if not get_current_span().get_span_context().trace_flags.sampled:
             return
-        operation = statement.split(maxsplit=1)[0].upper()
+        operation = statement.lstrip().partition(" ")[0].upper()
         context.span = tracer.start_span(
             f"{operation} {url.database}",
             kind=SpanKind.CLIENT,

@@ -40,7 +40,7 @@ class TraceMiddleware:
         span = get_current_span()
         if span.is_recording():
             _bind(span.get_span_context())
-            span.set_attribute("request_id", scope["state"].get("request_id", ""))
+            span.set_attribute("request_id", scope.get("state", {}).get("request_id", ""))
             if scope["query_string"]:
                 span.set_attribute("url.query", "REDACTED")  # as in the log
             return await self.app(scope, receive, send)
