@@ -37,7 +37,9 @@ async def ask(client: httpx2.AsyncClient, times: int) -> list[float]:
     return durations
 
 
-async def test_no_request_waits_or_fails(traced: Settings, away: str) -> None:
+async def test_no_request_waits_or_fails(
+    traced: Settings, away: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nor does the end of the process; what cannot be sent is bounded, then dropped."""
     app = create_app(traced.model_copy(update={"otel_exporter_otlp_endpoint": away}))
     app.include_router(routes)
@@ -47,3 +49,4 @@ async def test_no_request_waits_or_fails(traced: Settings, away: str) -> None:
     assert time.monotonic() - ended < STOP_TIMEOUT + 1
     assert median(durations[400:]) < 3 * median(durations[:100])
     assert max(durations) < 1
+    assert capsys.readouterr().out.count(" batch") <= 1  # the log is not full of it
