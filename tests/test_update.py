@@ -72,11 +72,11 @@ def test_update_neither_adds_nor_changes_nor_removes_a_revision(
     (source / "baseline.py").write_text("# the template changed its mind\n")
     (source / "items.py").unlink()
     (source / "0003_later.py").write_text('revision = "0003"\n')
-    (template / "template" / "Makefile").write_text("# a later fix\n")
+    (template / "template" / ".dockerignore").write_text("# a later fix\n")
     release(template, "100.0.0")
 
     update(project)
-    assert (project / "Makefile").read_text() == "# a later fix\n"
+    assert (project / ".dockerignore").read_text() == "# a later fix\n"
     assert revisions(project) == before
 
 

@@ -52,11 +52,11 @@ class TraceMiddleware:
             is_remote=False,
         )
         _bind(context)
-        token = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
+        before = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
         try:
             await self.app(scope, receive, send)
         finally:
-            detach(token)
+            detach(before)
 
 
 def remote_parent(scope: Scope) -> SpanContext | None:
