@@ -32,19 +32,38 @@ class Service:
                     raise
                 time.sleep(0.05)
 
+    def wait_for(self, path: str, status: int) -> None:
+        """Ask until this is the answer."""
+        deadline = time.monotonic() + 30
+        while self.get(path).status_code != status:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+AS_IT_IS = "from app.cli import cli; cli()"
+
+WITH_ROUTES = f"""
+import app.main, tests.faults.routes
+app.main.create_app = tests.faults.routes.create_app
+{AS_IT_IS}
+"""
+"""The same with routes for tests, which several processes do not get."""
+
 
 @contextmanager
-def serving(settings: Settings, **environment: str) -> Iterator[Service]:
+def serving(
+    settings: Settings, *, program: str = AS_IT_IS, **environment: str
+) -> Iterator[Service]:
     """Start the service beside the tests' database; it comes up within a second or two."""
     port = free_port()
-    command = [sys.executable, "-c", "from app.cli import cli; cli()", "serve"]
     with subprocess.Popen(
-        command,
+        [sys.executable, "-c", program, "serve"],
         env={
             **os.environ,
             "ENVIRONMENT": "staging",
             "ALLOWED_HOSTS": "*",
             "LOG_FORMAT": "json",
+            "DRAIN_SECONDS": "0",
             "PORT": str(port),
             "DATABASE_URL": settings.database_url.render_as_string(hide_password=False),
             **environment,

@@ -23,7 +23,10 @@ async def live() -> Liveness:
 
 @router.get("/ready")
 async def ready(health: HealthServiceDep) -> Readiness:
-    """Answer 200 when requests may come: the database is there and its schema is new enough."""
+    """Answer 200 when requests may come.
+
+    The database is there, its schema is new enough, and this process is not about to stop.
+    """
     await health.require_ready()
     return Readiness()
 

@@ -1,5 +1,6 @@
 """Where the service runs, on which other settings depend."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -8,6 +9,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PLACEHOLDER_PASSWORDS = frozenset(
     {"", "admin", "app", "change-me", "changeme", "password", "postgres", "root", "secret", "test"}
 )
+
+SECRETS = Path("/run/secrets")
+"""Where container engines put secrets: a file named like its setting, such as `database_url`."""
 
 # PostgreSQL counts in milliseconds, and takes 0 for no limit at all.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
@@ -32,6 +36,7 @@ class EnvironmentSettings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
         use_attribute_docstrings=True,
     )
 

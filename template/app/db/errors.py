@@ -45,7 +45,8 @@ def passing_failure(error: Exception) -> str | None:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if sqlstate in _PASSING_SQLSTATES:
             return _PASSING_SQLSTATES[sqlstate]
-        if error.connection_invalidated:
+        # Class 08 are connection exceptions: also one that was lost while it was being made.
+        if error.connection_invalidated or (sqlstate or "").startswith("08"):
             return "connection_lost"
     return None
 

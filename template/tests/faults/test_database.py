@@ -4,13 +4,14 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import text
 
 from app.core.config import Settings
@@ -19,6 +20,8 @@ from app.main import create_app
 from app.services import health
 from tests.conftest import client_of, running
 
+TOUCH = text("UPDATE alembic_version SET version_num = version_num")
+
 
 @dataclass(frozen=True)
 class Holders:
@@ -26,6 +29,92 @@ class Holders:
 
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+routes = APIRouter()
+
+
+@routes.get("/sleep")
+async def sleep(session: DBSession, seconds: float) -> None:
+    await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+@routes.get("/hold")
+async def hold(session: DBSession, request: Request) -> None:
+    holders: Holders = request.app.state.holders
+    await session.execute(text("SELECT 1"))
+    holders.arrived.release()
+    await holders.let_go.wait()
+    await session.execute(text("SELECT 1"))
+
+
+@routes.get("/process-id")
+async def process_id(session: DBSession) -> int:
+    return await session.scalar(text("SELECT pg_backend_pid()")) or 0
+
+
+@routes.get("/idle")
+async def idle(session: DBSession) -> None:
+    await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10ms'"))
+    await asyncio.sleep(0.1)
+    await session.execute(text("SELECT 1"))
+
+
+@routes.get("/repeatable")
+async def repeatable(session: DBSession, request: Request) -> None:
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    await session.execute(text("SELECT * FROM alembic_version"))
+    holders: Holders = request.app.state.holders
+    holders.arrived.release()
+    await holders.let_go.wait()
+    await session.execute(TOUCH)
+
+
+@routes.get("/embrace")
+async def embrace(session: DBSession, request: Request, first: int, second: int) -> None:
+    take = text("SELECT pg_advisory_xact_lock(:key)")
+    await session.execute(text("SET LOCAL lock_timeout = '10s'"))
+    await session.execute(text("SET LOCAL statement_timeout = '10s'"))
+    await session.execute(take, {"key": first})
+    holders: Holders = request.app.state.holders
+    holders.arrived.release()
+    await holders.let_go.wait()
+    await session.execute(take, {"key": second})
+
+
+@routes.get("/lock")
+async def lock(session: DBSession) -> None:
+    await session.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+
+
+@routes.get("/fail-at-commit")
+async def fail_at_commit(session: DBSession) -> None:
+    await session.execute(
+        text("CREATE TEMP TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    )
+    await session.execute(text("INSERT INTO once VALUES (1), (1)"))
+
+
+@routes.get("/dangling")
+async def dangling(session: DBSession) -> None:
+    await session.execute(text("CREATE TEMP TABLE gone (id int PRIMARY KEY)"))
+    await session.execute(text("CREATE TEMP TABLE child (id int REFERENCES gone)"))
+    await session.execute(text("INSERT INTO child VALUES (1)"))
+
+
+@routes.get("/own-error")
+async def own_error(session: DBSession) -> None:  # noqa: ARG001
+    raise TimeoutError("of something else")
+
+
+@routes.get("/values")
+async def values(session: DBSession) -> None:
+    await session.execute(text("SELECT 1 / (:value - 424242)"), {"value": 424242})
+
+
+@routes.get("/mistake")
+async def mistake(session: DBSession) -> None:
+    await session.execute(text("SELECT * FROM no_such_table"))
 
 
 @pytest.fixture(scope="module")
@@ -43,51 +132,7 @@ def app(settings: Settings) -> FastAPI:
         )
     )
 
-    @app.get("/sleep")
-    async def sleep(session: DBSession, seconds: float) -> None:
-        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
-
-    @app.get("/hold")
-    async def hold(session: DBSession, request: Request) -> None:
-        holders: Holders = request.app.state.holders
-        await session.execute(text("SELECT 1"))
-        holders.arrived.release()
-        await holders.let_go.wait()
-        await session.execute(text("SELECT 1"))
-
-    @app.get("/process-id")
-    async def process_id(session: DBSession) -> int:
-        return await session.scalar(text("SELECT pg_backend_pid()")) or 0
-
-    @app.get("/lock")
-    async def lock(session: DBSession) -> None:
-        await session.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
-
-    @app.get("/fail-at-commit")
-    async def fail_at_commit(session: DBSession) -> None:
-        await session.execute(
-            text("CREATE TEMP TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-        )
-        await session.execute(text("INSERT INTO once VALUES (1), (1)"))
-
-    @app.get("/dangling")
-    async def dangling(session: DBSession) -> None:
-        await session.execute(text("CREATE TEMP TABLE gone (id int PRIMARY KEY)"))
-        await session.execute(text("CREATE TEMP TABLE child (id int REFERENCES gone)"))
-        await session.execute(text("INSERT INTO child VALUES (1)"))
-
-    @app.get("/own-error")
-    async def own_error(session: DBSession) -> None:  # noqa: ARG001
-        raise TimeoutError("of something else")
-
-    @app.get("/values")
-    async def values(session: DBSession) -> None:
-        await session.execute(text("SELECT 1 / (:value - 424242)"), {"value": 424242})
-
-    @app.get("/mistake")
-    async def mistake(session: DBSession) -> None:
-        await session.execute(text("SELECT * FROM no_such_table"))
-
+    app.include_router(routes)
     return app
 
 
@@ -137,6 +182,50 @@ async def test_waiting_for_a_lock_is_bounded(client: httpx2.AsyncClient, app: Fa
         await connection.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
         assert_passing(await client.get("/lock"))
     assert (await client.get("/lock")).status_code == 200
+
+
+async def test_change_under_a_snapshot(
+    client: httpx2.AsyncClient, app: FastAPI, holders: Holders
+) -> None:
+    """F5: a serialization failure. Trying again helps, but only the client knows whether to."""
+    request = asyncio.create_task(client.get("/repeatable"))
+    await holders.arrived.acquire()
+    async with running(app) as state, state["engine"].begin() as connection:
+        await connection.execute(TOUCH)
+    holders.let_go.set()
+    assert_passing(await request)
+
+
+async def test_deadlock(client: httpx2.AsyncClient, holders: Holders) -> None:
+    """F5: PostgreSQL gives up one of two requests that wait for each other."""
+    requests = [
+        asyncio.create_task(client.get(f"/embrace?first={first}&second={3 - first}"))
+        for first in (1, 2)
+    ]
+    for _ in requests:
+        await holders.arrived.acquire()
+    holders.let_go.set()
+    victim, other = sorted(await asyncio.gather(*requests), key=lambda answer: -answer.status_code)
+    assert_passing(victim)
+    assert other.status_code == 200
+
+
+async def test_idle_transaction_is_ended(client: httpx2.AsyncClient) -> None:
+    """F3: what a request keeps locked while it does something else is let go in the end."""
+    assert_passing(await client.get("/idle"))
+    assert (await client.get("/process-id")).status_code == 200
+
+
+async def test_requests_that_are_given_up(client: httpx2.AsyncClient) -> None:
+    """F6: wherever a request is cancelled, its connection is there for the next."""
+    for number in range(200):
+        request = asyncio.create_task(client.get("/sleep?seconds=0.005"))
+        await asyncio.sleep(number * 0.00005)
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
+    answers = await asyncio.gather(client.get("/process-id"), client.get("/process-id"))
+    assert [answer.status_code for answer in answers] == [200, 200]
 
 
 async def terminate(app: FastAPI, process_id: int) -> None:
@@ -196,16 +285,20 @@ async def test_values_stay_out_of_the_log(client: httpx2.AsyncClient, output: St
     assert "hide_parameters" in log
 
 
-@pytest.mark.parametrize("away", ["no socket", "no answer", "two addresses"])
+@pytest.mark.parametrize("away", ["no socket", "no answer", "hangs up", "two addresses"])
 async def test_database_away(
     settings: Settings, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F1, F2: refused or silent, the client hears of it within the limits."""
     silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never says a word
+    rude = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     nowhere = {
         "no socket": settings.database_url.set(query={"host": "/nowhere"}),
         "no answer": settings.database_url.set(
             host="127.0.0.1", port=silent.getsockname()[1], query={}
+        ),
+        "hangs up": settings.database_url.set(
+            host="127.0.0.1", port=rude.sockets[0].getsockname()[1], query={}
         ),
         "two addresses": settings.database_url.set(host="localhost", port=1, query={}),
     }
@@ -227,6 +320,7 @@ async def test_database_away(
         assert_passing(await client.get("/query"))
         assert time.monotonic() - started < 2
     silent.close()
+    rude.close()
 
 
 async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import SettingsError, load_settings
+from app.core.config import Settings, SettingsError, load_settings
 
 URL = "postgresql://app:Zr8qkPw1@db/app"
 
@@ -26,6 +26,21 @@ def test_production_is_the_default() -> None:
     settings = load_settings(database_url=URL)
     assert settings.environment == "production"
     assert not settings.docs_enabled
+
+
+def test_secrets_may_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As container engines put them; the environment comes first."""
+    monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
+    (tmp_path / "database_url").write_text(f"{URL}\n")
+    assert load_settings().database_url.host == "db"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:Zr8qkPw1@elsewhere/app")
+    assert load_settings().database_url.host == "elsewhere"
+
+
+@pytest.mark.parametrize(("environment", "seconds"), [("development", 0), ("staging", 5)])
+def test_only_development_stops_at_once(environment: str, seconds: int) -> None:
+    assert load_settings(environment=environment, database_url=URL).drain_seconds == seconds
+    assert load_settings(database_url=URL, drain_seconds=0.5).drain_seconds == 0.5
 
 
 def test_missing_setting_is_named_with_its_fix() -> None:

@@ -1,0 +1,54 @@
+"""The time between a signal to stop and the stop."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Drain:
+    """Whether the process is about to stop, and how it gets there.
+
+    A balancer needs time to learn that this process goes. So from the signal on `/ready` answers
+    503, while requests are still served for `seconds`, and each answer asks its client to connect
+    anew. Only then does the server hear of the signal: it accepts nothing more, and finishes what
+    is under way.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.begun = False
+        self._seconds = seconds
+
+    @contextmanager
+    def before_the_server(self) -> Iterator[None]:
+        """Take SIGTERM first, where a server handles it; in a test nobody does."""
+        stop = signal.getsignal(signal.SIGTERM)
+        if not callable(stop) or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        loop = asyncio.get_running_loop()
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self.begun:  # somebody is impatient: with both signals, uvicorn waits for nothing
+                stop(number, frame)
+                stop(signal.SIGINT, frame)
+            else:
+                self.begun = True
+                loop.call_soon_threadsafe(begin, number)
+
+        def begin(number: int) -> None:
+            log.info("draining", seconds=self._seconds)
+            loop.call_later(self._seconds, stop, number, None)
+
+        signal.signal(signal.SIGTERM, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, stop)

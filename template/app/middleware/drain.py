@@ -1,0 +1,21 @@
+"""A farewell to clients that keep their connection."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class DrainMiddleware:
+    """Ask clients to connect anew while the process drains: its connections are about to go."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["state"]["drain"].begun:
+            return await self.app(scope, receive, send)
+
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self.app(scope, receive, send_closing)

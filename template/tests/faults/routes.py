@@ -1,0 +1,30 @@
+"""Routes that a test needs in a process of its own."""
+
+import asyncio
+
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app import main
+from app.dependencies.database import DBSession
+
+build = main.create_app  # before it is replaced by the one here
+
+
+def create_app() -> FastAPI:
+    """Build the service with routes that take their time, or write."""
+    app = build()
+
+    @app.get("/slow")
+    async def slow(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    @app.get("/query")
+    async def query(session: DBSession, seconds: float) -> None:
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+    @app.post("/marks/{number}")
+    async def mark(session: DBSession, number: int) -> None:
+        await session.execute(text("INSERT INTO marks VALUES (:number)"), {"number": number})
+
+    return app

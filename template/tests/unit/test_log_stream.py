@@ -1,0 +1,106 @@
+"""Lines that wait for a reader, and those that do not."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.utils import log_stream
+from app.utils.log_stream import LogStream
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    for end in (reader, writer):
+        with suppress(OSError):  # the test did it
+            os.close(end)
+
+
+def lines(number: int, length: int = 1000) -> list[str]:
+    return [f"{index:{length}}\n" for index in range(number)]
+
+
+def read(reader: int, expected: str) -> str:
+    """Read as much as is expected; more would wait for ever."""
+    found = b""
+    while len(found) < len(expected):
+        found += os.read(reader, 65_536)
+    return found.decode()
+
+
+def test_line_is_written_at_once(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    LogStream(writer).write("a line\n")
+    assert os.read(reader, 100) == b"a line\n"
+
+
+def test_f18_nothing_waits_for_a_reader(pipe: tuple[int, int]) -> None:
+    """F18: what does not fit into the pipe arrives later, in order."""
+    reader, writer = pipe
+    stream = LogStream(writer)
+    written = [*lines(200), "x" * 100_000 + "\n", *lines(3)]
+    for line in written:
+        stream.write(line)
+    everything = "".join(written)
+    assert read(reader, everything) == everything
+    stream.write("and on\n")
+    assert read(reader, "and on\n") == "and on\n"
+
+
+def test_f18_memory_is_bounded_and_losses_are_told(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F18: more than CAPACITY is dropped, and how much is a line of its own."""
+    monkeypatch.setattr(log_stream, "CAPACITY", 10_000)
+    reader, writer = pipe
+    stream = LogStream(writer)
+    with capture_logs() as told:
+        for line in lines(200):
+            stream.write(line)
+        assert read(reader, "".join(lines(70))).startswith("".join(lines(60)))
+        deadline = time.monotonic() + 5
+        while not told:
+            assert time.monotonic() < deadline
+    (loss,) = told
+    assert loss["event"] == "log_lines_dropped"
+    assert 0 < loss["lines"] < 140
+
+
+def test_f18_without_a_reader(pipe: tuple[int, int]) -> None:
+    """F18: lines of a process whose log collector is gone go nowhere."""
+    reader, writer = pipe
+    os.close(reader)
+    stream = LogStream(writer)
+    for line in (*lines(3), "x" * 100_000):
+        stream.write(line)
+    assert stream._all_written.wait(5)
+
+
+def test_descriptor_that_does_not_block(pipe: tuple[int, int]) -> None:
+    """Whoever started the process may have made it so."""
+    reader, writer = pipe
+    os.set_blocking(writer, False)
+    stream = LogStream(writer)
+    written = "".join(lines(200, 999))
+    for line in written.splitlines(keepends=True):
+        stream.write(line)
+    assert read(reader, written) == written
+
+
+def test_file_takes_any_line_at_once() -> None:
+    with tempfile.TemporaryFile() as file:
+        LogStream(file.fileno()).write("x" * 100_000)
+        assert os.fstat(file.fileno()).st_size == 100_000
+
+
+@pytest.mark.parametrize("broken", ["\ud800"])
+def test_what_no_encoding_knows_is_written_too(pipe: tuple[int, int], broken: str) -> None:
+    reader, writer = pipe
+    LogStream(writer).write(broken)
+    assert os.read(reader, 100) == b"\\ud800"
