@@ -2,9 +2,8 @@
 
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, combinations, groupby, product
 from operator import itemgetter
 from pathlib import Path
@@ -13,14 +12,24 @@ import nox
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "tests", "suites", "observability"]
+nox.options.sessions = ["lint", "tests", "suites", "observability", "delivery", "image", "soak"]
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 LOCK = ROOT / "template" / "uv.lock.jinja"
 
+DEBIAN = "trixie"
+"""The release that programs come from which no package registry of Python has."""
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
 DEPENDENCY_FEATURES = ("auth", "example", "redis", "metrics", "tracing")
 """The features that bring dependencies of their own."""
+
+NOT_HERE = " and ".join(
+    f"not {marker}" for marker in ("suite", "observability", "delivery", "image", "soak")
+)
+"""What has sessions of its own."""
 
 Answers = dict[str, bool]
 Blocks = dict[str, list[tuple[str, str]]]
@@ -51,7 +60,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Render every combination and check it: style, types, lock, questions, updates."""
     install(session)
-    session.run("pytest", "-m", "not suite and not observability", *session.posargs)
+    session.run("pytest", "-m", NOT_HERE, *session.posargs)
 
 
 @nox.session
@@ -65,25 +74,66 @@ def suites(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Hold alerts and dashboards against a real Prometheus."""
     install(session)
-    path = os.environ["PATH"]
-    if not shutil.which("prometheus") or not shutil.which("promtool"):
-        path = f"{unpacked_from_debian(session, 'prometheus')}:{path}"
-    session.run("pytest", "-m", "observability", "-v", *session.posargs, env={"PATH": path})
+    with_debian(session, "observability", "prometheus")
 
 
-def unpacked_from_debian(session: nox.Session, package: str) -> Path:
-    """Return a directory with the programs of a Debian package, which is not installed."""
-    directory = Path(session.virtualenv.location, package)
-    directory.mkdir(exist_ok=True)
-    with session.chdir(directory):
-        download = ("apt-get", "download", "--quiet", package)
-        session.run(*download, external=True, success_codes=range(256), silent=True)
-        if not list(directory.glob("*.deb")):  # nobody has asked for the list of packages yet
-            session.run("apt-get", "update", "--quiet", external=True, silent=True)
-            session.run(*download, external=True, silent=True)
-        (archive,) = directory.glob("*.deb")
-        session.run("dpkg", "--extract", archive.name, ".", external=True)
-    return directory / "usr" / "bin"
+@nox.session
+def delivery(session: nox.Session) -> None:
+    """Check image, compose, proxy, Kubernetes and CI with the tools of each."""
+    install(session)
+    with_debian(session, "delivery", "docker-compose", "kustomize")
+
+
+@nox.session
+def image(session: nox.Session) -> None:
+    """Build the image and run it as production does. Needs root, but no container engine."""
+    install(session)
+    with_debian(session, "image", "debootstrap")
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the rendered tests that take a while: load, outages, leaks."""
+    install(session)
+    session.run("pytest", "-m", "soak", "-v", *session.posargs)
+
+
+def with_debian(session: nox.Session, marker: str, *packages: str) -> None:
+    """Run the tests with a marker beside the programs of Debian packages."""
+    home = Path(session.virtualenv.location, "debian")
+    unpack_from_debian(session, home, packages)
+    plugins = home / "usr" / "libexec" / "docker" / "cli-plugins"
+    path = [plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
+    environment = {
+        "PATH": os.pathsep.join(map(str, path)),
+        "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
+    }
+    session.run("pytest", "-m", marker, "-v", *session.posargs, env=environment)
+
+
+def unpack_from_debian(session: nox.Session, home: Path, packages: Iterable[str]) -> None:
+    """Unpack packages of one release of Debian, whichever the machine has. Nothing is installed."""
+    targets = ("apt-get", "indextargets", "--format=$(REPO_URI)", "Created-By: Packages")
+    mirror = str(session.run(*targets, external=True, silent=True)).split()[0]
+    for directory in ("lists/partial", "cache/archives/partial"):
+        (home / "apt" / directory).mkdir(parents=True, exist_ok=True)
+    sources = home / "apt" / "sources.list"
+    sources.write_text(f"deb [signed-by={KEYRING}] {mirror} {DEBIAN} main\n", encoding="utf-8")
+    options = {
+        "Dir::Etc::SourceList": sources,
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": home / "apt" / "lists",
+        "Dir::Cache": home / "apt" / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    apt_get = ["apt-get", "--quiet", *(f"--option={key}={value}" for key, value in options.items())]
+    with session.chdir(home):
+        session.run(*apt_get, "update", external=True, silent=True)
+        for package in packages:
+            if not list(home.glob(f"{package}_*.deb")):
+                session.run(*apt_get, "download", package, external=True, silent=True)
+            (archive,) = home.glob(f"{package}_*.deb")
+            session.run("dpkg", "--extract", archive.name, ".", external=True)
 
 
 @nox.session

@@ -1,0 +1,143 @@
+"""Building the image without a container engine, and running it as production does."""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import clean_environment, run
+
+PYTHON = "3.11"
+"""Debian 12 has it: a base image that is made of Debian's packages stands for the official one."""
+
+PACKAGES = "bubblewrap,buildah,ca-certificates,netavark,python-is-python3,python3"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What was built: its configuration, and its files in a directory."""
+
+    config: dict[str, Any]
+    files: Path
+    steps: str
+
+
+class Workshop:
+    """A Debian in a directory, in which buildah builds; only root can make one."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._root = home / "root"
+        run(
+            home,
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={PACKAGES}",
+            "bookworm",
+            self._root,
+        )
+        self._make_bases()
+
+    def _make_bases(self) -> None:
+        """Make what the Dockerfile takes from registries, of what is here."""
+        with tarfile.open(self._home / "base.tar", "w") as base:
+            base.add(self._root, ".", filter=_without_the_builder)
+        uv = shutil.which("uv")
+        assert uv
+        shutil.copy(Path(uv).resolve(), self._home / "uv")
+        add = ["buildah add --quiet $c base.tar /"]
+        if authority := os.environ.get("SSL_CERT_FILE"):  # a network with an authority of its own
+            shutil.copy(authority, self._home / "authority.pem")
+            add += [
+                "buildah add --quiet $c authority.pem /etc/ssl/certs/ca-certificates.crt",
+                "buildah config --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt $c",
+            ]
+        self._run(f"""
+            c=$(buildah from scratch)
+            {"; ".join(add)}
+            buildah commit --quiet --rm $c docker.io/library/python:{PYTHON}-slim
+            c=$(buildah from scratch)
+            buildah add --quiet $c uv /uv
+            buildah commit --quiet --rm $c ghcr.io/astral-sh/uv:0.13
+        """)
+
+    def build(self, project: Path, name: str) -> Image:
+        """Build a project's Dockerfile.
+
+        Layers stay cached from one build to the next.
+        """
+        context = self._home / "context"
+        shutil.rmtree(context, ignore_errors=True)
+        leave = shutil.ignore_patterns(".venv", ".dev", ".mypy_cache")
+        shutil.copytree(project, context, ignore=leave)
+        steps = self._run(f"buildah build --format docker --layers --tag {name} context")
+        self._run(f"""
+            c=$(buildah from localhost/{name})
+            rm -rf {name}
+            cp -a $(buildah mount $c) {name}
+            buildah rm $c
+        """)
+        inspected = json.loads(self._run(f"buildah inspect --type image localhost/{name}"))
+        return Image(inspected["Docker"]["config"], self._home / name, steps)
+
+    def _run(self, script: str) -> str:
+        path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BUILDAH_ISOLATION": "chroot"}
+        return run(
+            self._home,
+            *self._in_namespace(path),
+            *("--bind", self._root, "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"),
+            *("--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf", "--cap-add", "ALL"),
+            *("--bind", self._home, "/workshop", "--chdir", "/workshop"),
+            *("sh", "-ec", script),
+        )
+
+    def _in_namespace(self, environment: Mapping[str, str]) -> list[str | Path]:
+        variables = [word for pair in environment.items() for word in ("--setenv", *pair)]
+        bwrap = self._root / "usr" / "bin" / "bwrap"
+        return [bwrap, "--die-with-parent", "--clearenv", *variables]
+
+    @contextmanager
+    def running(
+        self, image: Image, *command: str, user: str = "", **environment: str
+    ) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+        """Run a command, or the image's own, as process 1 of a container; yield it and its id here.
+
+        The disk is read-only but for /tmp, there are no capabilities, nor a way to get any. The
+        network is ours.
+        """
+        config = image.config
+        own = dict(variable.split("=", 1) for variable in config["Env"])
+        user = user or config["User"]
+        reading, writing = os.pipe()
+        process = subprocess.Popen(
+            [
+                *self._in_namespace(own | environment),
+                *("--ro-bind", image.files, "/", "--dev", "/dev", "--proc", "/proc"),
+                *("--tmpfs", "/tmp"),  # noqa: S108  # its own
+                *("--unshare-user", "--uid", user, "--gid", user, "--cap-drop", "ALL"),
+                *("--unshare-pid", "--as-pid-1", "--info-fd", str(writing)),
+                *("--chdir", config["WorkingDir"], *(command or config["Cmd"])),
+            ],
+            env=clean_environment(),
+            pass_fds=[writing],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        os.close(writing)
+        with process, os.fdopen(reading) as info:
+            try:
+                yield process, json.loads(info.read())["child-pid"]
+            finally:
+                process.kill()
+
+
+def _without_the_builder(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    unwanted = ("./usr/bin/buildah", "./usr/share/doc", "./debootstrap")
+    return None if entry.name.startswith(unwanted) or entry.name.endswith(".deb") else entry

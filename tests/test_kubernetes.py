@@ -1,0 +1,139 @@
+"""The manifests, built by kustomize and held against Kubernetes' schemas and each other."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from covertable import make
+
+from tests.conftest import Render, run
+from tests.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
+
+pytestmark = pytest.mark.delivery
+
+LAYERS = ("base", "overlays/staging", "overlays/production")
+FEATURES = ("auth", "example", "redis", "metrics", "tracing")
+# Each block of the manifests depends on one feature, so every pair of them is plenty.
+VARIANTS = [
+    dict.fromkeys(FEATURES, False),
+    dict.fromkeys(FEATURES, True),
+    *map(dict, make({name: [False, True] for name in FEATURES}, length=2)),
+]
+SECRETS = {
+    "database-url": "postgresql://app:correct-horse-battery@postgres/app",
+    "redis-url": "redis://redis",
+    "jwt-secret-key": "0123456789abcdefghijklmnopqrstuvwxyz",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    if shutil.which("kustomize") is None:
+        pytest.fail("There is no kustomize: run `nox -s delivery`, which fetches it.")
+
+
+@pytest.fixture(scope="module")
+def full(render: Render) -> Path:
+    """A project with everything."""
+    return render(preset="full")
+
+
+def check_layers(project: Path, slug: str = "my-service", *without: str) -> None:
+    """Build every directory, and check all that must hold."""
+    secrets = [key for key in SECRETS if key not in without]
+    for layer in LAYERS:
+        manifests = build(project, layer, slug, secrets)
+        for check in CHECKS:
+            check(manifests)
+
+
+@pytest.mark.parametrize(
+    "answers", VARIANTS, ids=lambda row: "-".join(name for name in row if row[name]) or "none"
+)
+def test_manifests_are_right(render: Render, answers: dict[str, bool]) -> None:
+    project = render(preset="minimal", kubernetes=True, **answers)
+    needed_by = {"redis": "redis-url", "auth": "jwt-secret-key"}
+    check_layers(project, "my-service", *(needed_by[f] for f in needed_by if not answers[f]))
+
+
+def test_long_names_fit(render: Render) -> None:
+    check_layers(render(preset="full", project_slug="s" * 40), "s" * 40)
+
+
+@pytest.mark.parametrize("layer", LAYERS[1:])
+def test_namespace_comes_first(full: Path, layer: str) -> None:
+    """`kubectl apply -k` keeps the order of the files; `kustomize build` alone would sort them."""
+    text = run(full, "kustomize", "build", "--reorder=none", f"deploy/kubernetes/{layer}")
+    assert text.startswith("apiVersion: v1\nkind: Namespace\n")
+
+
+@pytest.mark.parametrize("layer", LAYERS[1:])
+def test_service_takes_the_settings(full: Path, layer: str) -> None:
+    """It starts with them, and takes as long to end as the grace of its pods allows for."""
+    config = build(full, layer, "my-service", SECRETS).of("ConfigMap")["data"]
+    secrets = {variable_of(key): value for key, value in SECRETS.items()}
+    code = "from app.core.config import load_settings; print(load_settings().drain_seconds)"
+    command = ("uv", "run", "--locked", "--quiet", "--no-dev", "python", "-c", code)
+    assert float(run(full, *command, **secrets, **config)) == DRAIN_SECONDS
+
+
+BASE, JOB, POLICY = "base/deployment.yaml", "base/migration.yaml", "base/network-policy.yaml"
+INGRESS, SERVICE, PDB = "base/ingress.yaml", "base/service.yaml", "base/pdb.yaml"
+PRODUCTION, HPA = "overlays/production/kustomization.yaml", "overlays/production/hpa.yaml"
+STAGING, PURGE = "overlays/staging/kustomization.yaml", "base/purge-sessions.yaml"
+
+
+@pytest.fixture
+def copied(full: Path, tmp_path: Path) -> Path:
+    """What the checks read of a project, to be broken."""
+    for part in ("app", "deploy"):
+        shutil.copytree(full / part, tmp_path / part)
+    shutil.copy(full / ".env.example", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("message", "file", "found", "instead"),
+    [
+        ("'replica' was unexpected", BASE, "replicas: 3", "replica: 3"),
+        ("replicas must be 3", BASE, "replicas: 3", "replicas: 1"),
+        ("memory over its limit", BASE, "memory: 256Mi", "memory: 1Gi"),
+        ("runAsNonRoot is missing", BASE, "runAsNonRoot: true", "fsGroup: 10001"),
+        ("not restricted", BASE, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"),
+        ("Probe: no such port", BASE, "/live, port: http", "/live, port: web"),
+        ("Probe: must ask /live", BASE, "path: /live", "path: /ready"),
+        ("must be over 33", BASE, "GracePeriodSeconds: 40", "GracePeriodSeconds: 30"),
+        ("the secrets are", BASE, "key: jwt-secret-key", "key: jwt-secret"),
+        ("but the ConfigMap is", BASE, "name: my-service\n          env", "name: a\n          env"),
+        ("the ServiceAccount is", BASE, "AccountName: my-service", "AccountName: service"),
+        ("zone: selects nothing", BASE, "              app: my-service", "              app: mine"),
+        ("prometheus.io/port 9000", BASE, '"8000"', '"9000"'),
+        ("loses a replica", BASE, "maxUnavailable: 0", "maxUnavailable: 1"),
+        ("selects .*Job/my-service-migrate", JOB, "app: my-service-jobs", "app: my-service"),
+        ("no such API", PURGE, "batch/v1", "batch/v1beta1"),
+        ("no such API", PDB, "policy/v1", "policy/v1beta1"),
+        ("a drain would never end", PDB, "maxUnavailable: 1", "maxUnavailable: 0"),
+        ("Budget: selects nothing", PDB, "      app: my-service", "      app: my-servic"),
+        ("Service: selects nothing", SERVICE, "selector:\n    app: my", "selector:\n    app: your"),
+        ("Service: no port web", SERVICE, "targetPort: http", "targetPort: web"),
+        ("/live must not be routed", INGRESS, "Exact", "Prefix"),
+        ("the Service has no port", INGRESS, "port: { name: http }", "port: { name: web }"),
+        ("must be all, once", POLICY, "      app: my-service", "      app: my-servic"),
+        ("NetworkPolicy/my-service: no .*web", POLICY, "port: http", "port: web"),
+        ("image .*latest", PRODUCTION, "newTag: 0.1.0", "newTag: latest"),
+        ("is not ALLOWED_HOSTS", PRODUCTION, "ALLOWED_HOSTS=api", "ALLOWED_HOSTS=www"),
+        ("unknown: {'LOGLEVEL'}", STAGING, "literals:", "literals:\n      - LOGLEVEL=DEBUG"),
+        ("replicas must be None", PRODUCTION, "op: remove, path", "op: add, value: 5, path"),
+        ("Secret: keep it out", STAGING, "patches:", "secretGenerator: [{ name: a }]\n\npatches:"),
+        ("Autoscaler: scale", HPA, "    name: my-service\n  min", "    name: service\n  min"),
+        ("Autoscaler: 3 min", HPA, "minReplicas: 3", "minReplicas: 1"),
+    ],
+)
+def test_checks_notice(copied: Path, message: str, file: str, found: str, instead: str) -> None:
+    """Whatever is broken is found, and the message says what it is."""
+    path = copied / "deploy" / "kubernetes" / file
+    text = path.read_text(encoding="utf-8")
+    assert found in text
+    path.write_text(text.replace(found, instead), encoding="utf-8")
+    with pytest.raises(AssertionError, match=message):
+        check_layers(copied)
