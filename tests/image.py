@@ -117,12 +117,12 @@ class Workshop:
 
     @contextmanager
     def running(
-        self, image: Image, *command: str, user: str = "", **environment: str
+        self, image: Image, secrets: Path, *command: str, user: str = "", **environment: str
     ) -> Iterator[tuple["subprocess.Popen[str]", int]]:
         """Run a command, or the image's own, as process 1 of a container; yield it and its id here.
 
-        The disk is read-only but for /tmp, there are no capabilities, nor a way to get any. The
-        network is ours.
+        The disk is read-only but for /tmp. There are no capabilities, nor a way to get any. The
+        network is ours, and `secrets` lie where container engines put them.
         """
         config = image.config
         own = dict(variable.split("=", 1) for variable in config["Env"])
@@ -133,6 +133,7 @@ class Workshop:
                 *self._in_namespace(own | environment),
                 *("--ro-bind", image.files, "/", "--dev", "/dev", "--proc", "/proc"),
                 *("--tmpfs", "/tmp"),  # noqa: S108  # its own
+                *("--tmpfs", "/run", "--ro-bind", secrets, "/run/secrets"),
                 *("--unshare-user", "--uid", user, "--gid", user, "--cap-drop", "ALL"),
                 *("--unshare-pid", "--as-pid-1", "--info-fd", str(writing)),
                 *("--chdir", config["WorkingDir"], *(command or config["Cmd"])),

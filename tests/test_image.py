@@ -24,6 +24,8 @@ SIZE = 90_000_000
 """Bytes of what we add to the base image."""
 
 
+SETTINGS = {"ALLOWED_HOSTS": "*", "DRAIN_SECONDS": "0"}
+
 PROGRAMS = ("app/.venv/bin", "usr/bin", "usr/local/bin")
 
 
@@ -57,8 +59,8 @@ def image(workshop: Workshop, project: Path) -> Image:
 
 
 @pytest.fixture(scope="session")
-def elsewhere(project: Path) -> Iterator[dict[str, str]]:
-    """The settings of production, which name databases that run."""
+def secrets(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The secrets of production, which name databases that run."""
     command = ["uv", "run", "app", "dev", "sh", "-c", "echo $DATABASE_URL $REDIS_URL; cat"]
     with subprocess.Popen(
         command,
@@ -70,13 +72,12 @@ def elsewhere(project: Path) -> Iterator[dict[str, str]]:
     ) as databases:
         assert databases.stdout
         database_url, redis_url = databases.stdout.readline().split()
-        yield {
-            "ALLOWED_HOSTS": "*",
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "JWT_SECRET_KEY": token_urlsafe(48),
-            "DRAIN_SECONDS": "0",
-        }
+        secrets = tmp_path_factory.mktemp("secrets")
+        (secrets / "database_url").write_text(database_url)
+        (secrets / "redis_url").write_text(redis_url)
+        (secrets / "jwt_secret_key").write_text(token_urlsafe(48))
+        secrets.chmod(0o755)
+        yield secrets
 
 
 def test_it_holds_what_it_needs_and_no_more(image: Image) -> None:
@@ -151,33 +152,31 @@ def test_dependencies_stay_cached(workshop: Workshop, project: Path) -> None:
 
 @pytest.mark.parametrize("user", ["", "54321"])
 def test_it_runs_where_nothing_is_allowed(
-    workshop: Workshop, image: Image, elsewhere: dict[str, str], user: str
+    workshop: Workshop, image: Image, secrets: Path, user: str
 ) -> None:
     """F8, F17: read-only, without capabilities, as any user, in the memory it asks for."""
-    with workshop.running(image, "app", "migrate", user=user, **elsewhere) as (migrate, _):
+    with workshop.running(image, secrets, "app", "migrate", user=user, **SETTINGS) as (migrate, _):
         assert migrate.wait(60) == 0, migrate.communicate()
-    port = str(free_port())
-    environment = elsewhere | {"PORT": port}
+    settings = SETTINGS | {"PORT": str(free_port())}
     health = image.config["Healthcheck"]["Test"][1:]
-    with workshop.running(image, user=user, **environment) as (service, child):
-        wait_for(lambda: ask(f"http://127.0.0.1:{port}/ready"))
-        with workshop.running(image, *health, user=user, **environment) as (probe, _):
+    with workshop.running(image, secrets, user=user, **settings) as (service, child):
+        wait_for(lambda: ask(f"http://127.0.0.1:{settings['PORT']}/ready"))
+        with workshop.running(image, secrets, *health, user=user, **settings) as (probe, _):
             assert probe.wait(10) == 0
         memory = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child}/status").read_text())
         assert memory
         assert int(memory[1]) < MEMORY
         os.kill(child, signal.SIGTERM)
         assert service.wait(5) == 0, service.communicate()
-    with workshop.running(image, *health, user=user, **environment) as (probe, _):
+    with workshop.running(image, secrets, *health, user=user, **settings) as (probe, _):
         assert probe.wait(10) == 1
 
 
-def test_several_processes(workshop: Workshop, image: Image, elsewhere: dict[str, str]) -> None:
+def test_several_processes(workshop: Workshop, image: Image, secrets: Path) -> None:
     """WEB_CONCURRENCY is honoured."""
-    port = str(free_port())
-    environment = elsewhere | {"PORT": port, "WEB_CONCURRENCY": "2"}
-    with workshop.running(image, **environment) as (service, child):
-        wait_for(lambda: ask(f"http://127.0.0.1:{port}/live"))
+    settings = SETTINGS | {"PORT": str(free_port()), "WEB_CONCURRENCY": "2"}
+    with workshop.running(image, secrets, **settings) as (service, child):
+        wait_for(lambda: ask(f"http://127.0.0.1:{settings['PORT']}/live"))
         serving = Path(f"/proc/{child}/task/{child}/children").read_text().split()
         commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in serving]
         assert sum("spawn_main" in command for command in commands) == 2

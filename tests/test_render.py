@@ -20,7 +20,8 @@ TEMPLATE_TRACES = re.compile(r"\{%|%\}|\{=|=\}|\{#|jinja|_copier", re.IGNORECASE
 # Words that may only stand in a project that has the feature.
 FEATURE_WORDS = {
     "auth": re.compile(
-        r"(?<!-)\b(auth|jwt\w*|argon2\w*|login|logout|admins|roles?|tokens?"
+        # A registry has a login as well.
+        r"(?<!-)(?<!docker[ /])\b(auth|jwt\w*|argon2\w*|login|logout|admins|roles?|tokens?"
         r"|owner_id|users|usernames|sign(ed)?_in|hypothesis)\b|create-admin",
         re.IGNORECASE,
     ),

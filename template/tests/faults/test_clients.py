@@ -22,6 +22,7 @@ def test_f6_clients_that_do_not_wait(settings: Settings) -> None:
         DB_POOL_SIZE="2",
         DB_MAX_OVERFLOW="0",
         DB_POOL_TIMEOUT="10",
+        SLOW_REQUEST_SECONDS="60",  # they wait for each other, as the pool is small
     ) as service:
         service.get("/live")
         asyncio.run(leave(service, "/query?seconds=0.005", times=200))

@@ -285,13 +285,21 @@ async def test_values_stay_out_of_the_log(client: httpx2.AsyncClient, output: St
     assert "hide_parameters" in log
 
 
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Be a server that goes away while somebody connects."""
+    await reader.readexactly(8)
+    writer.write(b"N")  # no TLS here
+    await reader.read(1)
+    writer.close()
+
+
 @pytest.mark.parametrize("away", ["no socket", "no answer", "hangs up", "two addresses"])
 async def test_database_away(
     settings: Settings, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F1, F2: refused or silent, the client hears of it within the limits."""
     silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never says a word
-    rude = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    rude = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     nowhere = {
         "no socket": settings.database_url.set(query={"host": "/nowhere"}),
         "no answer": settings.database_url.set(

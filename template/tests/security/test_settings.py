@@ -72,7 +72,7 @@ def test_c21_the_process_ends_and_names_all_of_them() -> None:
 
 @pytest.mark.parametrize("key", [token_urlsafe(32), token_hex(32), token_urlsafe(64)])
 def test_random_keys_pass(key: str) -> None:
-    load_settings(database_url=URL, jwt_secret_key=key, jwt_previous_secret_key="")
+    load_settings(database_url=URL, jwt_previous_secret_key="", jwt_secret_key=key)
 
 
 def test_development_takes_cheap_hashes() -> None:

@@ -1,0 +1,43 @@
+"""What happens between a signal and the server."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from app.core.drain import Drain
+
+
+@pytest.fixture
+def told() -> Iterator[list[int]]:
+    """What the server hears of."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    yield told
+    signal.signal(signal.SIGTERM, before)
+
+
+async def test_server_hears_of_it_later(told: list[int]) -> None:
+    drain = Drain(0.05)
+    with drain.before_the_server():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (drain.begun, told) == (True, [])
+        await asyncio.sleep(0.1)
+        assert told == [signal.SIGTERM]
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert told == [signal.SIGTERM] * 2
+
+
+async def test_second_signal_is_heard_at_once(told: list[int]) -> None:
+    with Drain(60).before_the_server():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told == [signal.SIGTERM, signal.SIGINT]
+
+
+async def test_nothing_is_taken_where_nobody_serves() -> None:
+    """In a thread, or where a signal has its usual effect, there is no server to stand before."""
+    with Drain(1).before_the_server():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
