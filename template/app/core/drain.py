@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,6 +11,13 @@ from types import FrameType
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+ECHO = 2.0
+"""Seconds in which a second signal is still the first one.
+
+Whoever stops a group of processes tells each of them, and then the supervisor among them does.
+"""
 
 
 class Drain:
@@ -23,6 +31,7 @@ class Drain:
 
     def __init__(self, seconds: float) -> None:
         self.begun = False
+        self._begun_at = 0.0
         self._seconds = seconds
 
     @contextmanager
@@ -36,12 +45,13 @@ class Drain:
         loop = asyncio.get_running_loop()
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.begun:  # somebody is impatient: with both signals, uvicorn waits for nothing
+            if not self.begun:
+                self.begun, self._begun_at = True, time.monotonic()
+                loop.call_soon_threadsafe(begin, number)
+            elif time.monotonic() - self._begun_at > ECHO:
+                # Somebody is impatient. Hearing of both signals, uvicorn waits for nothing.
                 stop(number, frame)
                 stop(signal.SIGINT, frame)
-            else:
-                self.begun = True
-                loop.call_soon_threadsafe(begin, number)
 
         def begin(number: int) -> None:
             log.info("draining", seconds=self._seconds)
@@ -51,4 +61,5 @@ class Drain:
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, stop)
+            if signal.getsignal(signal.SIGTERM) is handle:
+                signal.signal(signal.SIGTERM, stop)

@@ -1,7 +1,9 @@
 """Several processes that serve together."""
 
+import signal
 import time
 
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 
@@ -11,8 +13,14 @@ class Workers(Multiprocess):
     def join_all(self) -> None:
         """Wait until all have ended."""
         while any(worker.process.is_alive() for worker in self.processes):
-            if self.signal_queue:  # somebody is impatient
-                self.signal_queue.clear()
+            signals = set(self.signal_queue)
+            self.signal_queue.clear()
+            if signals & {signal.SIGINT, signal.SIGTERM}:  # somebody is impatient
                 self.terminate_all()
             time.sleep(0.1)
         super().join_all()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a process could not start."""
+        return any(worker.exitcode == STARTUP_FAILURE for worker in self.processes)

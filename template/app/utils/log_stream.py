@@ -3,10 +3,11 @@
 import atexit
 import os
 import select
-import stat
 import sys
 import threading
-from collections import deque
+import time
+from functools import cache
+from queue import SimpleQueue
 from typing import TextIO, cast
 
 import structlog
@@ -19,74 +20,62 @@ EXIT_PATIENCE = 1.0
 
 
 class LogStream:
-    """Writes lines to a descriptor without ever waiting or raising.
+    """Hands lines to a thread that writes them, and so never waits or raises.
 
-    A pipe whose reader hangs is soon full. The next write would block the event loop, and with it
-    every request and probe. So a line is written only where there is room, else a thread does it
-    when there is. Without a reader, as after a crash of the log collector, lines go nowhere.
+    A pipe whose reader hangs is soon full: a write would block the event loop, and with it every
+    request and probe. Without a reader, as after a crash of the log collector, lines go nowhere.
+
+    There is no lock: the garbage collector and signals may make a thread log while it logs.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._room = select.poll()
-        self._room.register(descriptor, select.POLLOUT)
-        # A pipe that has room takes so much without blocking; a file takes anything.
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        self._longest = CAPACITY if is_file else select.PIPE_BUF
-        self._lock = threading.Lock()
-        self._waiting: deque[bytes] = deque()
-        self._size = 0
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._size = 0  # of what waits, roughly: it is right again whenever nothing does
         self._dropped = 0
-        self._all_written = threading.Event()
-        self._all_written.set()
-        atexit.register(self._all_written.wait, EXIT_PATIENCE)
+        threading.Thread(target=self._write_lines, daemon=True).start()
+        atexit.register(self.wait, EXIT_PATIENCE)
 
     def write(self, text: str) -> None:
-        """Write a line, now or later."""
+        """Have a line written."""
         line = text.encode(errors="backslashreplace")
-        with self._lock:
-            if self._all_written.is_set():
-                if len(line) <= self._longest and self._room.poll(0):
-                    line = line[_write(self._descriptor, line) :]
-                if not line:
-                    return
-                self._all_written.clear()
-                threading.Thread(target=self._write_waiting, daemon=True).start()
-            if self._size + len(line) <= CAPACITY:
-                self._waiting.append(line)
-                self._size += len(line)
-            else:
-                self._dropped += 1
+        if self._size + len(line) > CAPACITY:
+            self._dropped += 1
+            return
+        self._size += len(line)
+        self._lines.put(line)
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: whoever logs does not wait."""
 
-    def _write_waiting(self) -> None:
-        while line := self._next():
-            while line and self._room.poll():
-                line = line[_write(self._descriptor, line[: select.PIPE_BUF]) :]
+    def wait(self, seconds: float) -> None:
+        """Wait until everything is written, but no longer than so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self._size and time.monotonic() < deadline:
+            time.sleep(0.005)
 
-    def _next(self) -> bytes | None:
-        with self._lock:
-            if self._waiting:
-                line = self._waiting.popleft()
-                self._size -= len(line)
-                return line
-            self._all_written.set()
-            dropped, self._dropped = self._dropped, 0
-        if dropped:
-            structlog.get_logger(__name__).warning("log_lines_dropped", lines=dropped)
-        return None
+    def _write_lines(self) -> None:
+        while True:
+            line = self._lines.get()
+            _write(self._descriptor, line)
+            self._size -= len(line)
+            if self._lines.empty():
+                self._size = 0
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    structlog.get_logger(__name__).warning("log_lines_dropped", lines=dropped)
 
 
-def _write(descriptor: int, line: bytes) -> int:
-    """Return how many bytes are done with: also those that nobody will read."""
-    try:
-        return os.write(descriptor, line)
-    except BlockingIOError:
-        return 0
-    except OSError:
-        return len(line)
+def _write(descriptor: int, line: bytes) -> None:
+    while line:
+        try:
+            line = line[os.write(descriptor, line) :]
+        except BlockingIOError:  # whoever started us made it so
+            room = select.poll()
+            room.register(descriptor, select.POLLOUT)
+            room.poll()
+        except OSError:
+            return  # nobody reads it any more
 
 
 def log_stream() -> TextIO:
@@ -95,4 +84,9 @@ def log_stream() -> TextIO:
         descriptor = sys.stdout.fileno()
     except OSError:
         return sys.stdout
-    return cast("TextIO", LogStream(descriptor))  # as much of one as loggers use
+    return cast("TextIO", _stream_of(descriptor))  # as much of one as loggers use
+
+
+@cache
+def _stream_of(descriptor: int) -> LogStream:
+    return LogStream(descriptor)

@@ -37,6 +37,15 @@ def test_secrets_may_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert load_settings().database_url.host == "elsewhere"
 
 
+def test_secret_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
+    (tmp_path / "database_url").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r'cannot be read: .*"database_url"'):
+        load_settings()
+
+
 @pytest.mark.parametrize(("environment", "seconds"), [("development", 0), ("staging", 5)])
 def test_only_development_stops_at_once(environment: str, seconds: int) -> None:
     assert load_settings(environment=environment, database_url=URL).drain_seconds == seconds
