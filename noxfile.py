@@ -74,7 +74,7 @@ def suites(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Hold alerts and dashboards against a real Prometheus."""
     install(session)
-    with_debian(session, "observability", "prometheus")
+    with_debian(session, "observability", "prometheus", "promtool")
 
 
 @nox.session
