@@ -101,6 +101,13 @@ def load_yaml(text: str) -> Any:
     return yaml.load(text, _YAML)  # noqa: S506  # it is a safe one
 
 
+def replace_in(file: Path, found: str, instead: str) -> None:
+    """Put one text in the place of another, which must be there."""
+    text = file.read_text(encoding="utf-8")
+    assert found in text
+    file.write_text(text.replace(found, instead), encoding="utf-8")
+
+
 def git(project: Path, *arguments: str) -> str:
     """Run git in the project, with an identity."""
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")

@@ -152,8 +152,12 @@ def check_settings(manifests: Manifests) -> None:
         assert read == [name], f"{owner}: reads {read}, but the ConfigMap is {name}"
         given = [each for each in container["env"] if not is_optional(each)]
         assert given == needed, f"{owner}: the secrets are {needed}"
-        more = {each["name"] for each in container["env"]} - {each["name"] for each in needed}
-        assert more <= OPTIONAL_SECRETS, f"{owner}: no setting of {more} is a secret"
+        for variable in container["env"]:
+            if is_optional(variable):
+                secret = variable["valueFrom"]["secretKeyRef"]
+                assert variable["name"] in OPTIONAL_SECRETS, f"{owner}: {variable} is no secret"
+                assert secret["name"] == slug, f"{owner}: there is no Secret {secret['name']}"
+                assert variable_of(secret["key"]) == variable["name"], f"{owner}: key of {variable}"
 
 
 def is_optional(variable: Object) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from covertable import make
 
-from tests.conftest import Render, run
+from tests.conftest import Render, replace_in, run
 from tests.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
 
 pytestmark = pytest.mark.delivery
@@ -104,6 +104,7 @@ def copied(full: Path, tmp_path: Path) -> Path:
         ("Probe: must ask /live", BASE, "path: /live", "path: /ready"),
         ("must be over 33", BASE, "GracePeriodSeconds: 40", "GracePeriodSeconds: 30"),
         ("the secrets are", BASE, "key: jwt-secret-key", "key: jwt-secret"),
+        ("key of .*PREVIOUS", BASE, "key: jwt-previous-secret-key", "key: jwt-old-secret-key"),
         ("but the ConfigMap is", BASE, "name: my-service\n          env", "name: a\n          env"),
         ("the ServiceAccount is", BASE, "AccountName: my-service", "AccountName: service"),
         ("zone: selects nothing", BASE, "              app: my-service", "              app: mine"),
@@ -131,9 +132,6 @@ def copied(full: Path, tmp_path: Path) -> Path:
 )
 def test_checks_notice(copied: Path, message: str, file: str, found: str, instead: str) -> None:
     """Whatever is broken is found, and the message says what it is."""
-    path = copied / "deploy" / "kubernetes" / file
-    text = path.read_text(encoding="utf-8")
-    assert found in text
-    path.write_text(text.replace(found, instead), encoding="utf-8")
+    replace_in(copied / "deploy" / "kubernetes" / file, found, instead)
     with pytest.raises(AssertionError, match=message):
         check_layers(copied)

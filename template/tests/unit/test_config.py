@@ -42,8 +42,9 @@ def test_secret_that_cannot_be_read_is_named(
 ) -> None:
     monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
     (tmp_path / "database_url").write_bytes(b"\xff")
-    with pytest.raises(SettingsError, match=r'cannot be read: .*"database_url"'):
+    with pytest.raises(SettingsError, match=r'cannot be read: .*"database_url"') as caught:
         load_settings()
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(("environment", "seconds"), [("development", 0), ("staging", 5)])
