@@ -15,8 +15,8 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 
-from tests.conftest import Render, run
-from tests.test_observability import ask, free_port, running, wait_for
+from tests.conftest import Render, replace_in, run
+from tests.services import ask, free_port, running, wait_for
 
 pytestmark = pytest.mark.delivery
 
@@ -157,9 +157,7 @@ def test_checks_notice(full: Path, tmp_path: Path, file: str, found: str, instea
 def broken(project: Path, home: Path, file: str, found: str, instead: str) -> Path:
     """Return a copy of the project with a fault."""
     copied = shutil.copytree(project, home / "broken")
-    text = (copied / file).read_text(encoding="utf-8")
-    assert found in text
-    (copied / file).write_text(text.replace(found, instead), encoding="utf-8")
+    replace_in(copied / file, found, instead)
     return copied
 
 
@@ -201,16 +199,14 @@ def proxied(full: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     run(full, "uv", "sync", "--locked", "--no-dev", "--quiet")
     home = tmp_path_factory.mktemp("proxy")
     port, behind = free_port(), free_port()
-    text = (full / "deploy" / "proxy" / "Caddyfile").read_text(encoding="utf-8")
+    shutil.copy(full / "deploy" / "proxy" / "Caddyfile", home)
     for found, instead in {
         "{$DOMAIN}": f"http://127.0.0.1:{port}",
         "app:8000": f"127.0.0.1:{behind}",
         "read_header 10s": "read_header 1s",
         "read_body 30s": "read_body 1s",
     }.items():
-        assert found in text
-        text = text.replace(found, instead)
-    (home / "Caddyfile").write_text(text, encoding="utf-8")
+        replace_in(home / "Caddyfile", found, instead)
     with ExitStack() as stack:
         serve = [full / ".venv" / "bin" / "app", "serve", "--port", str(behind)]
         stack.enter_context(running(full, *map(str, serve)))

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import Render, clean_environment, run
+from tests.services import free_port
 
 pytestmark = pytest.mark.suite
 
@@ -27,9 +28,7 @@ PATIENCE = 120.0
 @contextmanager
 def make_dev(project: Path) -> Iterator[str]:
     """Run `make dev`; yield its address once it answers. End it by kill -9."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     with (project / "dev.log").open("wb") as log:
         process = subprocess.Popen(

@@ -11,9 +11,9 @@ from secrets import token_urlsafe
 
 import pytest
 
-from tests.conftest import Render, clean_environment, run
+from tests.conftest import Render, clean_environment, replace_in, run
 from tests.image import PYTHON, Image, Workshop
-from tests.test_observability import ask, free_port, wait_for
+from tests.services import ask, free_port, wait_for
 
 pytestmark = pytest.mark.image
 
@@ -129,9 +129,7 @@ def test_check_notices(
 ) -> None:
     """An image that was built in another way is refused."""
     broken = shutil.copytree(project, tmp_path / "broken", ignore=shutil.ignore_patterns(".venv"))
-    text = (broken / "Dockerfile").read_text(encoding="utf-8")
-    assert found in text
-    (broken / "Dockerfile").write_text(text.replace(found, instead), encoding="utf-8")
+    replace_in(broken / "Dockerfile", found, instead)
     with pytest.raises(AssertionError):
         check(workshop.build(broken, "broken"))
 

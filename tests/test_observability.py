@@ -2,21 +2,16 @@
 
 import json
 import shutil
-import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import pytest
 
-from .conftest import Render, clean_environment, run
+from tests.conftest import Render, replace_in, run
+from tests.services import ask, free_port, post, running, wait_for
 
 pytestmark = pytest.mark.observability
 
@@ -65,10 +60,7 @@ def test_alerts_fire_when_they_should(render: Render, auth: bool, redis: bool) -
 def test_their_tests_notice(project: Path, tmp_path: Path, found: str, instead: str) -> None:
     """An alert that is broken makes its test fail."""
     directory = shutil.copytree(project / "deploy" / "prometheus", tmp_path / "prometheus")
-    rules = directory / "alerts.yml"
-    text = rules.read_text(encoding="utf-8")
-    assert found in text
-    rules.write_text(text.replace(found, instead), encoding="utf-8")
+    replace_in(directory / "alerts.yml", found, instead)
     command = ["promtool", "test", "rules", "alerts_test.yml"]
     assert subprocess.run(command, cwd=directory, check=False).returncode != 0
 
@@ -138,64 +130,3 @@ def shows(prometheus: str, expression: str) -> bool:
     """Tell whether an expression has a value."""
     answer = json.loads(ask(f"{prometheus}{API}/query?{urlencode({'query': expression})}"))
     return any(result["value"][1] != "NaN" for result in answer["data"]["result"])
-
-
-def ask(url: str, headers: dict[str, str] | None = None) -> str:
-    """Get something."""
-    with urlopen(Request(url, headers=headers or {}), timeout=10) as answer:  # noqa: S310  # our own addresses
-        text: str = answer.read().decode()
-        return text
-
-
-def post(url: str, body: Any, headers: dict[str, str] | None = None) -> str:
-    """Send a form, as text, or JSON."""
-    kind = "application/x-www-form-urlencoded" if isinstance(body, str) else "application/json"
-    data = body if isinstance(body, str) else json.dumps(body)
-    request = Request(url, data.encode(), {"Content-Type": kind, **(headers or {})})  # noqa: S310  # our own addresses
-    with urlopen(request, timeout=10) as answer:  # noqa: S310  # the same
-        text: str = answer.read().decode()
-        return text
-
-
-def wait_for(attempt: Callable[[], object], seconds: float = 90) -> None:
-    """Try until it works."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            attempt()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
-
-
-@contextmanager
-def running(directory: Path, *command: str) -> Iterator[None]:
-    """Run a program, with its output in a file beside it, and end it."""
-    with (
-        (directory / "output.log").open("w", encoding="utf-8") as log,
-        subprocess.Popen(
-            command,
-            cwd=directory,
-            env=clean_environment() | {"RATE_LIMIT_AUTH_PER_MINUTE": "1000"},
-            stdout=log,
-            stderr=log,
-        ) as process,
-    ):
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
