@@ -1,4 +1,4 @@
-"""The template's questions, read from its `copier.yml`."""
+"""The questions of the template, read the way Copier reads them, but strictly."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,12 +9,20 @@ from typing import Any
 
 import yaml
 
+from copier_fastapi.errors import RefusedError
+
 FEATURE_CONDITION = "preset == 'custom'"
 """A question asked only for a custom preset is a feature."""
 
+SWITCH = {
+    **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "0"), False),
+}
+"""What may be written for yes and no."""
 
-class UnknownAnswerError(ValueError):
-    """An answer to a question that nobody asks. Copier would ignore it without a word."""
+
+class UnknownAnswerError(RefusedError):
+    """An answer to a question that nobody asks, or one that the question does not take."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Questions:
     def features(self) -> dict[str, list[Any]]:
         """Return each feature with the answers it takes, the one that turns it off first."""
         return {
-            name: [False, True] if question["type"] == "bool" else _choices(question)[::-1]
+            name: [False, True] if question["type"] == "bool" else self.choices(name)[::-1]
             for name, question in self.by_name.items()
             if FEATURE_CONDITION in str(question.get("ask", ""))
         }
@@ -43,6 +51,12 @@ class Questions:
         for answers in product(*features.values()):
             yield dict(zip(features, answers, strict=True))
 
+    def choices(self, name: str) -> list[Any]:
+        """Return what a question lets one choose from; nothing, if it takes any text."""
+        choices = self.by_name[name].get("choices", ())
+        values = choices.values() if isinstance(choices, dict) else choices
+        return [value["value"] if isinstance(value, dict) else value for value in values]
+
     def require_known(self, names: Iterable[str]) -> None:
         """Refuse answers to unknown questions.
 
@@ -51,11 +65,79 @@ class Questions:
         """
         for name in names:
             if name not in self.by_name:
-                near = get_close_matches(name, self.by_name, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise UnknownAnswerError(f"there is no question {name!r}{hint}")
+                raise UnknownAnswerError(
+                    f"there is no question {name!r}{_hint(name, self.by_name)}"
+                )
+
+    def parse(self, texts: Iterable[str]) -> dict[str, Any]:
+        """Return the answers written as `name=answer`.
+
+        Raises:
+            UnknownAnswerError: naming what is wrong, and what was probably meant.
+        """
+        answers = {}
+        for text in texts:
+            name, equals, answer = text.partition("=")
+            if not equals:
+                raise UnknownAnswerError(f"{text!r} is no answer: write question=answer")
+            self.require_known([name])
+            answers[name] = self._answer(name, answer)
+        return answers
+
+    def turn_on(self, features: Iterable[str]) -> dict[str, Any]:
+        """Return the answers that turn features on, written as `redis` or `ci=gitlab`.
+
+        Raises:
+            UnknownAnswerError: naming what is wrong, and what was probably meant.
+        """
+        answers = {}
+        for text in features:
+            name, equals, answer = text.partition("=")
+            off, *on = self._feature(name)
+            if equals:
+                answers[name] = self._answer(name, answer)
+            elif len(on) == 1:
+                answers[name] = on[0]
+            else:
+                ways = " or ".join(f"{name}={way}" for way in on[::-1])
+                raise UnknownAnswerError(f"there is more than one {name}: write {ways}")
+            if answers[name] == off:
+                raise UnknownAnswerError(f"{text!r} turns {name} off: use `remove {name}`")
+        return answers
+
+    def turn_off(self, features: Iterable[str]) -> dict[str, Any]:
+        """Return the answers that turn features off, written by their names.
+
+        Raises:
+            UnknownAnswerError: naming what is wrong, and what was probably meant.
+        """
+        return {name: self._feature(name)[0] for name in features}
+
+    def _feature(self, name: str) -> list[Any]:
+        features = self.features()
+        if name not in features:
+            ways = {f"{each}={way}": way for each in features for way in self.choices(each)}
+            by_way = [written for written, way in ways.items() if way == name]
+            hint = f"; did you mean {by_way[0]!r}?" if by_way else _hint(name, features)
+            raise UnknownAnswerError(
+                f"there is no feature {name!r}{hint} There are: {', '.join(features)}"
+            )
+        return features[name]
+
+    def _answer(self, name: str, text: str) -> Any:
+        if self.by_name[name]["type"] == "bool":
+            known: Mapping[str, Any] = SWITCH
+            text, expected = text.lower(), "true or false"
+        else:
+            known = {str(choice): choice for choice in self.choices(name)}
+            expected = ", ".join(known)
+        if known and text not in known:
+            raise UnknownAnswerError(
+                f"{name} cannot be {text!r}{_hint(text, known)} It takes {expected}"
+            )
+        return known.get(text, text)
 
 
-def _choices(question: Mapping[str, Any]) -> list[Any]:
-    choices = question["choices"]
-    return list(choices.values()) if isinstance(choices, dict) else list(choices)
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else "."

@@ -1,0 +1,264 @@
+"""The command line: new, add, remove, update and status."""
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from copier import VcsRef, run_copy
+from copier.errors import DirtyLocalWarning
+
+from copier_fastapi import screen, source
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.files import read_files
+from copier_fastapi.project import Project
+from copier_fastapi.questions import Questions
+from copier_fastapi.rehearsal import Rehearsal, Report, rehearse
+from copier_fastapi.rendering import questions_of, refusing, render
+
+REFUSED = 1
+"""The exit status when nothing was done. A command line that cannot be read ends with 2."""
+
+UNFINISHED = 3
+"""The exit status when something is left to do by hand."""
+
+INTERRUPTED = 130
+
+EXIT_STATUS = """\b
+Exit status:
+  0  all is done
+  1  nothing was done; the message says why
+  2  the command line cannot be read
+  3  done, but something is left to do by hand: a conflict, an edited file that was kept
+"""
+
+HERE = Path()
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def features_that_are(*, on: bool) -> Callable[[str], list[str]]:
+    """Return what completes the names of the features that are on, or off, in the project here."""
+
+    def complete(incomplete: str) -> list[str]:
+        try:
+            answers = Project.find(HERE).answers
+        except RefusedError:
+            return []
+        return [name for name in answers if answers[name] is on and name.startswith(incomplete)]
+
+    return complete
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and leave."""
+    if asked:
+        typer.echo(version("copier-fastapi"))
+        raise typer.Exit
+
+
+def examples(*commands: str) -> str:
+    """Return what `--help` shows of a command's use, unwrapped."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
+Where = Annotated[
+    Path, typer.Option("--project", "-C", metavar="DIR", help="The project, if it is not here.")
+]
+Data = Annotated[
+    list[str], typer.Option("--data", "-d", metavar="NAME=ANSWER", help="Answer a question.")
+]
+Template = Annotated[
+    str, typer.Option(metavar="SOURCE", help="Where the template is: a directory or a git URL.")
+]
+To = Annotated[
+    str, typer.Option(metavar="VERSION", help="A tag or commit of the template; else the newest.")
+]
+Preview = Annotated[bool, typer.Option("--preview", help="Show what would happen; do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")]
+ToAdd = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FEATURE...",
+        help="Such as redis, or ci=gitlab.",
+        autocompletion=features_that_are(on=False),
+    ),
+]
+ToRemove = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FEATURE...",
+        help="Such as redis, or ci.",
+        autocompletion=features_that_are(on=True),
+    ),
+]
+
+
+@app.callback(epilog=EXIT_STATUS)
+def main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=print_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Start a FastAPI service from the template, and keep it up to date."""
+
+
+@app.command(
+    epilog=examples(
+        "copier-fastapi new my-service",
+        "copier-fastapi new my-service --defaults -d preset=minimal -d redis=true",
+    )
+)
+def new(
+    directory: Annotated[Path, typer.Argument(help="Where the service goes.")],
+    *,
+    data: Data = [],  # noqa: B006  # Typer copies it
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
+    template: Template = "",
+    to: To = "",
+) -> None:
+    """Start a service."""
+    with refusals():
+        if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
+            raise RefusedError(f"{directory} exists: choose another name, or empty it")
+        origin = source.resolve(template) if template else source.own()
+        answers = asked(origin, to or None).parse(data) if data else {}
+        with refusing(), warnings.catch_warnings():
+            # A project from what is not committed could never be updated.
+            warnings.simplefilter("error", DirtyLocalWarning)
+            run_copy(origin, directory, answers, vcs_ref=to or None, defaults=defaults)
+
+
+@app.command(
+    epilog=examples(
+        "copier-fastapi add redis",
+        "copier-fastapi add metrics tracing --preview",
+        "copier-fastapi add ci=gitlab",
+    )
+)
+def add(
+    features: ToAdd,
+    *,
+    project: Where = HERE,
+    template: Template = "",
+    preview: Preview = False,
+    yes: Yes = False,
+) -> None:
+    """Turn features on. The version of the template stays."""
+    with refusals():
+        here = Project.find(project)
+        origin = source.of(here, template)
+        answers = asked(origin, here.version).turn_on(features)
+        change(partial(rehearse, here, answers, VcsRef.CURRENT, origin), stop=preview, ask=not yes)
+
+
+@app.command(epilog=examples("copier-fastapi remove redis", "copier-fastapi remove ci --preview"))
+def remove(
+    features: ToRemove,
+    *,
+    project: Where = HERE,
+    template: Template = "",
+    preview: Preview = False,
+    yes: Yes = False,
+) -> None:
+    """Turn features off. What they stored stays, and so does every file that was edited."""
+    with refusals():
+        here = Project.find(project)
+        origin = source.of(here, template)
+        answers = asked(origin, here.version).turn_off(features)
+        change(partial(rehearse, here, answers, VcsRef.CURRENT, origin), stop=preview, ask=not yes)
+
+
+@app.command(
+    epilog=examples(
+        "copier-fastapi update --preview",
+        "copier-fastapi update --to 0.2.0",
+        "copier-fastapi update -d python_version=3.13",
+    )
+)
+def update(  # noqa: PLR0913  # one for each option
+    *,
+    data: Data = [],  # noqa: B006  # Typer copies it
+    to: To = "",
+    project: Where = HERE,
+    template: Template = "",
+    preview: Preview = False,
+    yes: Yes = False,
+) -> None:
+    """Bring the template's later fixes into the project."""
+    with refusals():
+        here = Project.find(project)
+        origin = source.of(here, template)
+        answers = asked(origin, to or None).parse(data) if data else {}
+        change(partial(rehearse, here, answers, to or None, origin), stop=preview, ask=not yes)
+
+
+@app.command(epilog=examples("copier-fastapi status"))
+def status(*, project: Where = HERE, template: Template = "") -> None:
+    """Show features, edits, and whether there is something to update. Changes nothing."""
+    with refusals():
+        here = Project.find(project)
+        origin = source.of(here, template)
+        with screen.progress() as report, tempfile.TemporaryDirectory() as temporary:
+            base, newest = Path(temporary, "base"), Path(temporary, "newest")
+            report(f"Rendering {here.version}, where the project is")
+            questions = render(origin, base, here.answers, here.version)
+            report("Rendering the newest version")
+            render(origin, newest, here.answers)
+            there = Project.at(newest)
+            then, now = read_files(base), read_files(newest)
+        typer.echo("\n".join(screen.standing(here, there, questions, then, now)))
+
+
+def asked(origin: str, ref: str | None) -> Questions:
+    """Return the questions of a version of the template."""
+    with screen.progress() as report:
+        report("Reading the questions of the template")
+        return questions_of(origin, ref)
+
+
+def change(
+    rehearse: Callable[[Report], AbstractContextManager[Rehearsal]], *, stop: bool, ask: bool
+) -> None:
+    """Show what an update does, then do it.
+
+    Raises:
+        RefusedError: if the project cannot be updated.
+        typer.Exit: if it is not wanted, or something is left to do by hand.
+    """
+    with ExitStack() as stack:
+        with screen.progress() as report:
+            rehearsal = stack.enter_context(rehearse(report))
+        if not rehearsal.changes_anything:
+            typer.echo("Nothing to do: the project is like that already.")
+            return
+        typer.echo("\n".join(screen.preview(rehearsal)))
+        if stop:
+            return
+        if ask and sys.stdin.isatty() and not typer.confirm("Go ahead?", default=True):
+            raise RefusedError("not wanted; nothing was changed")
+        rehearsal.apply()
+    typer.echo("\n".join(screen.result(rehearsal)))
+    if not rehearsal.is_done:
+        raise typer.Exit(UNFINISHED)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Tell in one line why something is refused."""
+    try:
+        yield
+    except RefusedError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(REFUSED) from None
+    except KeyboardInterrupt:
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(INTERRUPTED) from None

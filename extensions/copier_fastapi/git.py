@@ -1,0 +1,41 @@
+"""Git, as far as living projects need it."""
+
+import subprocess
+from pathlib import Path
+
+from copier_fastapi.errors import RefusedError
+
+
+class GitError(RefusedError):
+    """A git command failed; the message is what git says."""
+
+
+def git(directory: Path, *arguments: str, standard_input: bytes = b"") -> bytes:
+    """Run git in a directory and return what it prints.
+
+    No hook of the repository runs.
+
+    Raises:
+        GitError: with git's own words.
+    """
+    command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
+    result = subprocess.run(
+        command, cwd=directory, input=standard_input, capture_output=True, check=False
+    )
+    if result.returncode:
+        raise GitError(result.stderr.decode(errors="replace").strip() or " ".join(command))
+    return result.stdout
+
+
+def paths(output: bytes) -> list[str]:
+    """Split what git prints with `-z`."""
+    return [path.decode(errors="surrogateescape") for path in output.split(b"\0") if path]
+
+
+def top_of(directory: Path) -> Path:
+    """Return the root of the repository that the directory is in.
+
+    Raises:
+        GitError: where there is none.
+    """
+    return Path(git(directory, "rev-parse", "--show-toplevel").decode().removesuffix("\n"))

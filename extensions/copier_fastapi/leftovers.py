@@ -1,0 +1,83 @@
+"""Code that imports what an update took away."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """An import that no longer finds anything."""
+
+    path: str
+    line: int
+    name: str
+
+
+def leftovers(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Leftover]:
+    """Return the imports in `after` that found something in `before` only.
+
+    Both are files by their paths. A module with conflicts in it cannot be read, hence says nothing.
+    """
+    old, new = _modules(before), _modules(after)
+    found = []
+    for module, path in new.items():
+        for line, source, name in _imports(module, path, after[path]):
+            target = f"{source}.{name}" if name else source
+            if source in old.keys() - new.keys() or target in old.keys() - new.keys():
+                found.append(Leftover(path, line, target))
+            elif name and source in old and source in new:
+                defined = _names(after[new[source]])
+                if defined is not None and name in (_names(before[old[source]]) or set()) - defined:
+                    found.append(Leftover(path, line, target))
+    return found
+
+
+def _modules(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the path of each module by its dotted name."""
+    modules = {}
+    for path in files:
+        pure = PurePosixPath(path)
+        if pure.suffix == ".py":
+            parts = pure.with_suffix("").parts
+            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
+
+
+def _imports(module: str, path: str, source: bytes) -> Iterator[tuple[int, str, str]]:
+    """Yield what is imported: the line, the module and, of a `from`, the name."""
+    for node in ast.walk(_parse(source) or ast.Module([], [])):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                is_package = path.endswith("/__init__.py")
+                package = module.split(".")
+                kept = package[: len(package) - node.level + is_package]
+                base = ".".join([*kept, *([base] if base else [])])
+            yield from ((node.lineno, base, alias.name) for alias in node.names)
+
+
+def _names(source: bytes) -> set[str] | None:
+    """Return what a module defines, or nothing of one that cannot be read."""
+    tree = _parse(source)
+    if tree is None:
+        return None
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).partition(".")[0])
+    return names
+
+
+def _parse(source: bytes) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None

@@ -1,0 +1,109 @@
+"""A project that was rendered from the template and lives on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.files import read_listed
+from copier_fastapi.git import GitError, git, paths, top_of
+
+ANSWERS = ".copier-answers.yml"
+LOCK = "uv.lock"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with the answers that it was rendered with."""
+
+    directory: Path
+    recorded: Mapping[str, Any]
+
+    @classmethod
+    def at(cls, directory: Path) -> "Project":
+        """Return the project in a directory.
+
+        Raises:
+            RefusedError: if its answers are of no use.
+        """
+        return cls(directory, _read(directory / ANSWERS))
+
+    @classmethod
+    def find(cls, start: Path) -> "Project":
+        """Return the project that the directory `start` is in.
+
+        Raises:
+            RefusedError: where there is none.
+        """
+        for directory in (start.resolve(), *start.resolve().parents):
+            if (directory / ANSWERS).is_file():
+                return cls.at(directory)
+        raise RefusedError(f"{start.resolve()} is in no project: there is no {ANSWERS}")
+
+    @property
+    def source(self) -> str:
+        """Where the template is."""
+        return str(self.recorded["_src_path"])
+
+    @property
+    def version(self) -> str:
+        """The version of the template that the project is at: a tag, or what git calls it."""
+        return str(self.recorded["_commit"])
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """The answers, without what Copier remembers beside them."""
+        return {name: value for name, value in self.recorded.items() if name[0] != "_"}
+
+    @property
+    def top(self) -> Path:
+        """The root of the repository that the project is in."""
+        return top_of(self.directory)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files that git does not ignore, as they are now."""
+        everything = ("--cached", "--others", "--exclude-standard", "--deduplicate")
+        listed = paths(git(self.directory, "ls-files", "-z", *everything))
+        return read_listed(self.directory, listed)
+
+    def require_clean(self) -> None:
+        """Refuse a project whose state could not be brought back.
+
+        Raises:
+            RefusedError: naming what is not committed.
+        """
+        try:
+            git(self.directory, "rev-parse", "--verify", "HEAD")
+        except GitError:
+            raise RefusedError(
+                f"{self.directory} has no commit to come back to: "
+                'git init && git add -A && git commit -m "Start"'
+            ) from None
+        status = git(self.directory, "status", "--porcelain", "-z", "--no-renames", "--", ".")
+        if changed := [entry[3:] for entry in paths(status)]:
+            listed = "\n".join(f"  {path}" for path in changed)
+            raise RefusedError(f"commit or stash first what you changed:\n{listed}")
+        # Whether such files are edited cannot be seen, but an update may write them.
+        flagged = paths(git(self.directory, "ls-files", "-v", "-z", "--", "."))
+        if hidden := [entry[2:] for entry in flagged if entry[0].islower() or entry[0] == "S"]:
+            listed = "\n".join(f"  {path}" for path in hidden)
+            raise RefusedError(
+                "git was told to look away from changes of these: "
+                f"git update-index --no-assume-unchanged --no-skip-worktree\n{listed}"
+            )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        recorded = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{file} cannot be read: {error}") from None
+    for name in ("_src_path", "_commit"):
+        if not isinstance(recorded, dict) or not recorded.get(name):
+            raise RefusedError(
+                f"{file} does not say {name}: the project was rendered from no git repository"
+            )
+    return dict(recorded)

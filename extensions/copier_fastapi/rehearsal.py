@@ -1,0 +1,223 @@
+"""An update, made in a copy of the project first.
+
+Copier updates in place and loses edits without a word: it deletes an edited file that the template
+no longer has, and overwrites one that git ignores. Here it works on a clone. What it did is held
+against what the owner wrote, and only then does it reach the project, beside what it would lose.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.files import Files, differing, read_files, undoes
+from copier_fastapi.git import git, paths
+from copier_fastapi.leftovers import Leftover, leftovers
+from copier_fastapi.project import ANSWERS, LOCK, Project
+from copier_fastapi.rendering import Ref, render, update
+
+Report = Callable[[str], None]
+"""Is told what is being done."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What an update does to a project."""
+
+    project: Project
+    copy: Project
+    before: Files
+    after: Files
+    conflicts: frozenset[str]
+    """Files where both sides changed the same lines, which are now between markers."""
+    kept: Mapping[str, str]
+    """Files with edits that the update loses, and the names that these are kept under."""
+    leftovers: list[Leftover]
+    """Imports of what is gone."""
+    lock_error: str
+    """Why `uv.lock` is not up to date; empty if it is."""
+
+    @property
+    def new(self) -> list[str]:
+        """Files that come."""
+        return sorted(self.after.keys() - self.before.keys())
+
+    @property
+    def changed(self) -> list[str]:
+        """Files that change without a conflict."""
+        both = (self.after.keys() & self.before.keys()) - self.conflicts
+        return sorted(path for path in both if self.after[path] != self.before[path])
+
+    @property
+    def gone(self) -> list[str]:
+        """Files that leave."""
+        return sorted(self.before.keys() - self.after.keys())
+
+    @property
+    def changes_anything(self) -> bool:
+        """Tell whether the project becomes another."""
+        return self.before != self.after
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether nothing is left for the owner to do."""
+        return not (self.conflicts or self.kept or self.leftovers or self.lock_error)
+
+    def apply(self) -> None:
+        """Do to the project what was done to its copy."""
+        root = self.project.directory
+        for path, name in self.kept.items():
+            shutil.copy(root / path, root / name, follow_symlinks=False)
+        for path in self.gone:
+            (root / path).unlink()
+            _remove_if_empty((root / path).parent)
+        for path in (*self.new, *self.changed, *self.conflicts):
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copy(self.copy.directory / path, target, follow_symlinks=False)
+        self._record_conflicts()
+
+    def _record_conflicts(self) -> None:
+        """Let git know, so that it commits no conflict."""
+        records = dict[str, list[str]]()
+        for entry in paths(git(self.copy.top, "ls-files", "--unmerged", "-z")):
+            mode, blob, stage, path = entry.replace("\t", " ", 1).split(" ", 3)
+            content = git(self.copy.top, "cat-file", "blob", blob)
+            git(self.project.top, "hash-object", "-w", "--stdin", standard_input=content)
+            unmerge = f"0 {'0' * len(blob)}\t{path}\0"
+            records.setdefault(path, [unmerge]).append(f"{mode} {blob} {stage}\t{path}\0")
+        text = "".join(record for of_file in records.values() for record in of_file)
+        index = text.encode(errors="surrogateescape")
+        git(self.project.top, "update-index", "-z", "--index-info", standard_input=index)
+
+
+@contextmanager
+def rehearse(
+    project: Project, answers: Mapping[str, Any], ref: Ref, source: str, report: Report
+) -> Iterator[Rehearsal]:
+    """Update a copy of the project. The copy is there as long as the context.
+
+    Arguments:
+        project: must be clean.
+        answers: those that change.
+        ref: the version of the template to go to.
+        source: where the template is, which may be elsewhere than before.
+        report: is told what is being done.
+
+    Raises:
+        RefusedError: if the project cannot be updated.
+    """
+    project.require_clean()
+    with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
+        clone, base, theirs = (Path(temporary, name) for name in ("clone", "base", "theirs"))
+        git(project.top, "clone", "--quiet", "--shared", "--", str(project.top), str(clone))
+        directory = clone / project.directory.relative_to(project.top)
+        before = read_files(directory)
+        if source != project.source:
+            _move_source(directory, source)
+        report(f"Rendering {project.version}, where the project is")
+        render(source, base, project.answers, project.version)
+        report("Updating a copy of the project")
+        update(directory, answers, ref)
+        copy = Project.at(directory)
+        report(f"Rendering {copy.version}, where it goes")
+        render(source, theirs, copy.answers, copy.version)
+        conflicts = _conflicts(directory)
+        lock_error = ""
+        if before.get("pyproject.toml") != read_files(directory).get("pyproject.toml"):
+            report("Locking the dependencies")
+            lock_error = _lock(directory, conflicts)
+        after = read_files(directory)
+        lost = _lost(before, after, read_files(base), read_files(theirs), conflicts)
+        lost |= _in_the_way(project, before, after)
+        yield Rehearsal(
+            project=project,
+            copy=copy,
+            before=before,
+            after=after,
+            conflicts=conflicts,
+            kept={path: _free_name(project, path) for path in sorted(lost)},
+            leftovers=leftovers(before, after),
+            lock_error=lock_error,
+        )
+
+
+def _move_source(directory: Path, source: str) -> None:
+    """Let the project know that its template is elsewhere."""
+    file = directory / ANSWERS
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    moved = [f"_src_path: {source}\n" if line.startswith("_src_path:") else line for line in lines]
+    file.write_text("".join(moved), encoding="utf-8")
+    identity = ("-c", "user.name=copier-fastapi", "-c", "user.email=copier-fastapi@localhost")
+    unsigned = ("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--all")
+    git(directory, *identity, *unsigned, "--message", "Where the template is")
+
+
+def _conflicts(directory: Path) -> frozenset[str]:
+    unmerged = git(directory, "diff", "--name-only", "--diff-filter=U", "-z", "--relative")
+    return frozenset(paths(unmerged))
+
+
+def _lock(directory: Path, conflicts: frozenset[str]) -> str:
+    """Lock what a changed pyproject.toml asks for; return why that failed, if it did."""
+    if "pyproject.toml" in conflicts:
+        return "pyproject.toml has conflicts"
+    if not shutil.which("uv"):
+        return "uv is not installed"
+    command = ["uv", "lock", "--quiet", "--directory", str(directory)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stderr.strip() if result.returncode else ""
+
+
+def _lost(
+    before: Files, after: Files, base: Files, theirs: Files, conflicts: frozenset[str]
+) -> set[str]:
+    """Return the files in which something that the owner did is undone."""
+    lost = {path for path in before.keys() - after.keys() if before[path] != base.get(path)}
+    for path in differing(before, after) - conflicts - {ANSWERS, LOCK}:
+        old, new = base.get(path, b""), theirs.get(path, b"")
+        if before[path] != old and undoes(old, before[path], new, after[path]):
+            lost.add(path)
+    return lost
+
+
+def _in_the_way(project: Project, before: Files, after: Files) -> set[str]:
+    """Return the files that git ignores and the update writes.
+
+    Raises:
+        RefusedError: if a directory stands where a file belongs, or the other way round.
+    """
+    found = set()
+    for path in after.keys() - before.keys():
+        target = project.directory / path
+        if target.is_dir() and not target.is_symlink():
+            raise RefusedError(f"{path} is a directory that git ignores; move it, then try again")
+        for parent in target.relative_to(project.directory).parents:
+            if parent.as_posix() not in before and (project.directory / parent).is_file():
+                raise RefusedError(f"{parent} is a file that git ignores; move it, then try again")
+        if target.is_symlink() or (target.exists() and target.read_bytes() != after[path]):
+            found.add(path)
+    return found
+
+
+def _free_name(project: Project, path: str) -> str:
+    """Return a name beside a file that nothing has."""
+    name, number = f"{path}.kept", 1
+    while os.path.lexists(project.directory / name):
+        number += 1
+        name = f"{path}.kept{number}"
+    return name
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """Remove a directory, and those it was alone in, if only compiled modules are left in it."""
+    while {entry.name for entry in directory.iterdir()} <= {"__pycache__"}:
+        shutil.rmtree(directory)
+        directory = directory.parent

@@ -1,0 +1,76 @@
+"""Copier, by its public API, without its noise and with errors of one kind."""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from copier import VcsRef, run_copy, run_update
+from copier.errors import CopierError, DirtyLocalWarning
+from plumbum import ProcessExecutionError
+
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.questions import Questions
+
+Ref = str | VcsRef | None
+"""A version of the template: a tag or commit, the project's own, or else the newest."""
+
+
+def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Questions:
+    """Render the template into a new directory, and return the questions of that version.
+
+    Raises:
+        RefusedError: if there is no such template or version, or if it refuses an answer.
+    """
+    with refusing(), _quiet():
+        worker = run_copy(
+            source, directory, data=dict(answers), vcs_ref=ref, defaults=True, quiet=True
+        )
+    return Questions(worker.template.questions_data)
+
+
+def questions_of(source: str, ref: Ref = None) -> Questions:
+    """Return the questions of a version of the template.
+
+    Raises:
+        RefusedError: if there is no such template or version.
+    """
+    with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
+        return render(source, Path(temporary, "service"), {}, ref)
+
+
+def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
+    """Update the project in a directory, as `copier update` does.
+
+    Raises:
+        RefusedError: as `render` does.
+    """
+    with refusing(), _quiet():
+        run_update(
+            directory,
+            data=dict(answers),
+            vcs_ref=ref,
+            defaults=True,
+            overwrite=True,
+            quiet=True,
+        )
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Let every error of Copier be a refusal."""
+    try:
+        yield
+    except (CopierError, DirtyLocalWarning, ProcessExecutionError, ValueError) as error:
+        said = error.stderr if isinstance(error, ProcessExecutionError) else error
+        raise RefusedError(str(said).strip()) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DirtyLocalWarning)
+        yield

@@ -1,0 +1,111 @@
+"""What the command says."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from copier_fastapi.files import Files, differing
+from copier_fastapi.project import ANSWERS, LOCK, Project
+from copier_fastapi.questions import Questions
+from copier_fastapi.rehearsal import Rehearsal
+
+UNDO = "git restore --source=HEAD --staged --worktree . && git clean --force -d ."
+"""Brings back the state before; what git ignores is left alone."""
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show what is being done, on standard error: one moving line, or one line each."""
+    console = Console(file=sys.stderr)
+    if console.is_terminal:
+        with console.status("") as status:
+            yield lambda step: status.update(escape(f"{step} ..."))
+    else:
+        yield lambda step: console.print(f"{step} ...", markup=False, highlight=False)
+
+
+def preview(rehearsal: Rehearsal) -> Iterator[str]:
+    """Yield what an update does, a line for each answer and file."""
+    then, now = rehearsal.project, rehearsal.copy
+    if then.version == now.version:
+        yield f"The template stays at {now.version}."
+    else:
+        yield f"The template goes from {then.version} to {now.version}."
+    for name in sorted(then.answers.keys() | now.answers.keys()):
+        before, after = then.answers.get(name), now.answers.get(name)
+        if before != after:
+            yield f"{name}: {_word(before)} -> {_word(after)}"
+    for kind, listed in (
+        ("new", rehearsal.new),
+        ("changed", rehearsal.changed),
+        ("gone", rehearsal.gone),
+        ("conflict", sorted(rehearsal.conflicts)),
+        ("kept", [f"{path} as {name}" for path, name in rehearsal.kept.items()]),
+        ("broken", [f"{use.path}:{use.line} {use.name}" for use in rehearsal.leftovers]),
+    ):
+        yield from (f"  {kind:10}{text}" for text in listed)
+
+
+def result(rehearsal: Rehearsal) -> Iterator[str]:
+    """Yield what was done, what is left to do, and what comes next."""
+    if left := list(_left(rehearsal)):
+        yield "\nDone, but for what only you can do:"
+        yield from (f"  {line}" for line in left)
+    else:
+        yield "\nDone."
+    yield "\nNext:"
+    yield from (f"  {command}" for command in _next(rehearsal))
+    yield f"\nOr back to where it was:\n  {UNDO}"
+
+
+def _left(rehearsal: Rehearsal) -> Iterator[str]:
+    for path in sorted(rehearsal.conflicts):
+        yield f"{path} has conflicts: choose between the markers, then `git add {path}`."
+    for path, name in rehearsal.kept.items():
+        yield f"{name} is {path} as you had it: take from it what you need, then delete it."
+    for use in rehearsal.leftovers:
+        yield f"{use.path}:{use.line} imports {use.name}, which is gone."
+    if rehearsal.lock_error:
+        yield f"uv.lock is behind pyproject.toml, run `uv lock`: {rehearsal.lock_error}"
+
+
+def _next(rehearsal: Rehearsal) -> Iterator[str]:
+    yield "make install"
+    touched = (*rehearsal.new, *rehearsal.changed, *rehearsal.conflicts)
+    if any(path.startswith("app/models/") for path in touched):
+        yield 'make migration m="what the models ask for"'
+    yield "make lint typecheck test"
+    yield 'git add --all && git commit --message "Update from the template"'
+
+
+def standing(
+    project: Project, newest: Project, questions: Questions, then: Files, now: Files
+) -> Iterator[str]:
+    """Yield where a project stands: its version, its features, its owner's edits.
+
+    Arguments:
+        project: as it is.
+        newest: as it would be, were it new.
+        questions: those that it has answered.
+        then: the files that the template gave it.
+        now: the files that the template would give it today.
+    """
+    mine, kept_apart = project.files(), {ANSWERS, LOCK}
+    yield f"template  {project.source}"
+    yield f"version   {project.version}"
+    fixes = (differing(then, now) | (then.keys() ^ now.keys())) - kept_apart
+    yield f"newest    {newest.version}, {len(fixes)} files differ"
+    yield "features"
+    yield from (f"  {name:12}{_word(project.answers.get(name))}" for name in questions.features())
+    yield "files"
+    yield f"  {'edited':12}{len(differing(then, mine) - kept_apart)}"
+    yield f"  {'deleted':12}{len(then.keys() - mine.keys())}"
+    yield f"  {'your own':12}{len(mine.keys() - then.keys())}"
+
+
+def _word(answer: object) -> str:
+    words = {True: "on", False: "off", None: "not asked"}
+    return words[answer] if answer is None or isinstance(answer, bool) else str(answer)

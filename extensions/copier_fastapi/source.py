@@ -1,0 +1,56 @@
+"""Where the template is."""
+
+import json
+from importlib.metadata import distribution
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.project import Project
+
+
+def resolve(source: str) -> str:
+    """Return a source that means the same from everywhere.
+
+    Raises:
+        RefusedError: if it is a path without a template.
+    """
+    if _is_remote(source):
+        return source
+    path = Path(source).expanduser().resolve()
+    if not (path / "copier.yml").is_file() and not path.is_file():
+        raise RefusedError(f"there is no template at {source}: say where it is by --template")
+    return str(path)
+
+
+def of(project: Project, template: str = "") -> str:
+    """Return where a project's template is: `template`, or where the project remembers it.
+
+    Raises:
+        RefusedError: if it is not there.
+    """
+    source = template or project.source
+    if not template and not _is_remote(source) and not source.startswith(("/", "~")):
+        raise RefusedError(
+            f"the project remembers its template by a relative path, {source!r}: "
+            "say where it is by --template"
+        )
+    return resolve(source)
+
+
+def own() -> str:
+    """Return the template that this command was installed from (PEP 610).
+
+    Raises:
+        RefusedError: if it came from a package index, which does not tell.
+    """
+    origin = json.loads(distribution("copier-fastapi").read_text("direct_url.json") or "{}")
+    if "dir_info" not in origin and "vcs_info" not in origin:
+        raise RefusedError("say where the template is by --template: a directory or a git URL")
+    url: str = origin["url"]
+    parts = urlsplit(url)
+    return resolve(unquote(parts.path)) if parts.scheme == "file" else f"git+{url}"
+
+
+def _is_remote(source: str) -> bool:
+    return "://" in source or source.startswith(("gh:", "gl:", "git@", "git+"))
