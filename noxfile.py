@@ -12,7 +12,10 @@ import nox
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "tests", "suites", "observability", "delivery", "image", "soak"]
+nox.options.sessions = [
+    *("lint", "tests", "living", "suites"),
+    *("observability", "delivery", "image", "soak"),
+]
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
@@ -27,9 +30,12 @@ DEPENDENCY_FEATURES = ("auth", "example", "redis", "metrics", "tracing")
 """The features that bring dependencies of their own."""
 
 NOT_HERE = " and ".join(
-    f"not {marker}" for marker in ("suite", "observability", "delivery", "image", "soak")
+    f"not {marker}" for marker in ("living", "suite", "observability", "delivery", "image", "soak")
 )
 """What has sessions of its own."""
+
+IN_PARALLEL = ("--numprocesses=2", "--dist=loadgroup")
+"""Two at a time: it halves the time, and no machine is too small for it."""
 
 Answers = dict[str, bool]
 Blocks = dict[str, list[tuple[str, str]]]
@@ -58,16 +64,30 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Render every combination and check it: style, types, lock, questions, updates."""
+    """Render every combination and check it: style, types, lock, imports; ask every question."""
     install(session)
-    session.run("pytest", "-m", NOT_HERE, *session.posargs)
+    session.run("pytest", "-m", NOT_HERE, *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Check style and types, and render the outermost combinations: for daily work."""
+    lint(session)
+    session.run("pytest", "-m", f"{NOT_HERE} and not inner", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def living(session: nox.Session) -> None:
+    """Update projects, turn features on and off in them, and try the command on them."""
+    install(session)
+    session.run("pytest", "-m", "living", "-v", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session
 def suites(session: nox.Session) -> None:
     """Run the own checks of rendered projects, each in its own environment."""
     install(session)
-    session.run("pytest", "-m", "suite", "-v", *session.posargs)
+    session.run("pytest", "-m", "suite", "-v", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session

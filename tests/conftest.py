@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,23 @@ ROOT = Path(__file__).parents[1]
 QUESTIONS = Questions.load(ROOT)
 
 Render = Callable[..., Path]
+
+HOME_OF_DATABASES = Path("/var/lib/dev-postgres")
+"""Where root's projects have their databases, because nobody else may enter pytest's own."""
+
+BEFORE = pytest.StashKey[Any]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember which databases are not ours."""
+    session.config.stash[BEFORE] = set(HOME_OF_DATABASES.glob("*"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove ours, when every worker is done."""
+    if not hasattr(session.config, "workerinput"):
+        for directory in set(HOME_OF_DATABASES.glob("*")) - session.config.stash[BEFORE]:
+            shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
@@ -41,21 +58,29 @@ def render(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> R
 
 
 @pytest.fixture(scope="session")
+def later(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template at 1.0.0, which is as it is now, and at 2.0.0, as it may be one day."""
+    template = tmp_path_factory.mktemp("later") / "template"
+    git(template.parent, "clone", "--quiet", "--no-tags", str(copier_template), str(template))
+    git(template, "tag", "1.0.0")
+    source = template / "template"
+    replace_in(source / "Makefile.jinja", "Everything one does", "All that one does")
+    replace_in(source / "app" / "core" / "events.py.jinja", "closed at stop", "closed in the end")
+    replace_in(source / "app" / "core" / "common_passwords.txt", "\npassword\n", "\npasswort\n")
+    (source / "alembic.ini").rename(source / "database.ini")
+    (source / "app" / "utils" / "later.py").write_text('"""What is new."""\n')
+    (source / "SETUP.md.jinja").unlink()
+    commit(template, "Later")
+    git(template, "tag", "2.0.0")
+    return template
+
+
+@pytest.fixture(scope="session")
 def tools(render: Render) -> Path:
     """The programs of an environment that has what any rendered project needs, but no project."""
     project = render(preset="full")
     run(project, "uv", "sync", "--locked", "--no-install-project", "--quiet")
     return project / ".venv" / "bin"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _tidy_home_of_databases() -> Iterator[None]:
-    """Remove the databases that root's projects get there, where nobody can enter pytest's own."""
-    home = Path("/var/lib/dev-postgres")
-    before = set(home.glob("*"))
-    yield
-    for directory in set(home.glob("*")) - before:
-        shutil.rmtree(directory)
 
 
 def clean_environment() -> dict[str, str]:

@@ -49,6 +49,17 @@ def test_presets(render: Render) -> None:
         assert recorded.items() >= features.items()
 
 
+def test_custom_offers_what_is_standard(render: Render) -> None:
+    recorded = yaml.safe_load((render(preset="custom") / ".copier-answers.yml").read_text())
+    assert recorded.items() >= (dict.fromkeys(SWITCHES, True) | {"ci": "github"}).items()
+
+
+def test_reserved_rights_need_somebody(render: Render) -> None:
+    """The choice is greyed out, with the reason; as an answer it is refused with the same."""
+    with pytest.raises(ValueError, match="name the owner first"):
+        render(license="proprietary")
+
+
 def test_single_answer_overrides_its_preset(render: Render) -> None:
     project = render(preset="standard", example=False)
     assert not (project / "app" / "models" / "item.py").exists()

@@ -74,7 +74,23 @@ def name_of(answers: dict[str, Any]) -> str:
     return ",".join(f"{name}={str(answer).lower()}" for name, answer in answers.items())
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS, ids=name_of)
+def is_outer(answers: dict[str, Any]) -> bool:
+    """Tell whether it is all of the features, none, or one more or less."""
+    features = QUESTIONS.features()
+    off = [name for name, answer in answers.items() if answer == features[name][0]]
+    return len(off) < 2 or len(off) > len(features) - 2
+
+
+def marks_of(answers: dict[str, Any]) -> list[pytest.MarkDecorator]:
+    """Let one worker check what it has rendered, and tell daily work what to leave out."""
+    group = pytest.mark.xdist_group(name_of(answers))
+    return [group] if is_outer(answers) else [group, pytest.mark.inner]
+
+
+ROWS = [pytest.param(row, id=name_of(row), marks=marks_of(row)) for row in COMBINATIONS]
+
+
+@pytest.fixture(scope="module", params=ROWS)
 def answers(request: pytest.FixtureRequest) -> dict[str, Any]:
     return dict(request.param)
 

@@ -1,7 +1,6 @@
 """Rendered projects pass their own checks, each in an environment of its own."""
 
 import re
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,26 @@ pytestmark = pytest.mark.suite
 DEPLOYED = {"kubernetes", "ci"}
 """What adds files that no suite reads: they have checks of their own, in every variant."""
 
+CLOSE = ("auth", "example", "redis")
+"""What works together: every combination of these three is there."""
+
 
 def covering_set() -> list[dict[str, Any]]:
-    """Return combinations that hold every pair of what matters to a suite, and the extremes."""
+    """Return all off, all on (the default), each feature off alone, and what every pair takes.
+
+    What is deployed goes with each row in turn: it is off in one and on in the next.
+    """
     features = QUESTIONS.features()
-    off = {name: answers[0] for name, answers in features.items()}
-    on = {name: answers[-1] for name, answers in features.items()}
-    chosen, covered = [], set[tuple[Any, ...]]()
-    for row in (off, on, *map(dict, make(features, length=2))):
-        answers = sorted((name, row[name]) for name in features.keys() - DEPLOYED)
-        pairs = set(combinations(answers, 2))
-        if not pairs <= covered:
-            chosen.append(row)
-            covered |= pairs
-    return chosen
+    read = {name: answers for name, answers in features.items() if name not in DEPLOYED}
+    off = {name: answers[0] for name, answers in read.items()}
+    on = {name: answers[-1] for name, answers in read.items()}
+    flips = [on | {name: off[name]} for name in read]
+    close = {"fields": list(CLOSE), "strength": len(CLOSE)}
+    rows = make(read, strength=2, sub_models=[close], presets=[off, on, *flips])
+    return [
+        dict(row) | {name: features[name][number % len(features[name])] for name in DEPLOYED}
+        for number, row in enumerate(rows)
+    ]
 
 
 COVERING_SET = covering_set()

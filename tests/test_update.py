@@ -1,83 +1,140 @@
-"""Projects live on: updates and toggles leave the revisions and the data alone."""
+"""`copier update`: fixes arrive, edits stay, conflicts show, and data is left alone."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from copier import run_copy, run_update
-from pytest_copier.plugin import CopierFixture
+from copier import run_copy
 
-from tests.conftest import QUESTIONS, Render, commit, git, run
+from tests.conftest import ROOT, Render, commit, git, replace_in, run
+from tests.projects import (
+    VERSIONS,
+    answers_of,
+    app_dev,
+    from_template,
+    is_committed,
+    mark,
+    query,
+    revisions,
+    start,
+    unmarked,
+    unmerged,
+    update,
+)
+from tests.releases import HEAD, announced, build, has_history, released
 
-VERSIONS = Path("migrations", "versions")
-
+pytestmark = pytest.mark.living
 
 CREATE_ADMIN = (
     *("app", "create-admin", "--generate-password"),
     *("--username", "ada", "--email", "ada@example.com"),
 )
 
-QUERY = """
-import os, sys
-from tests.databases import execute
-from app.db.url import parse_database_url
-print(execute(parse_database_url(os.environ["DATABASE_URL"]), sys.argv[1]))
-"""
+VARIANTS = [
+    {"preset": "minimal"},
+    {"preset": "standard"},
+    {"preset": "custom", "auth": False, "redis": False, "ci": "gitlab", "tracing": False},
+    {"preset": "custom", "example": False, "metrics": False, "kubernetes": False, "ci": "none"},
+]
+
+TOOLS = Path(sys.executable).parent
+
+RELEASES = list(released()) if has_history() else []
 
 
-@pytest.fixture
-def template(copier: CopierFixture, tmp_path: Path) -> Path:
-    """A template of our own, whose later versions we write."""
-    template = tmp_path / "template"
-    git(tmp_path, "clone", "--quiet", str(copier.template), str(template))
-    return template
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with all its releases, and its present state as the newest version."""
+    return build(tmp_path_factory.mktemp("releases") / "template")
 
 
-def release(template: Path, tag: str) -> None:
-    commit(template, tag)
-    git(template, "tag", tag)
+def render_at(template: Path, project: Path, version: str, **answers: object) -> Path:
+    run_copy(str(template), project, data=answers, vcs_ref=version, defaults=True, quiet=True)
+    return project
 
 
-def update(project: Path, **answers: object) -> None:
-    QUESTIONS.require_known(answers)
-    run_update(project, data=answers, defaults=True, overwrite=True, unsafe=False, quiet=True)
+@pytest.mark.skipif(not has_history(), reason="an archive or a shallow clone has no releases")
+def test_every_release_can_be_rebuilt() -> None:
+    """A release is a commit; the one that is being cut has none yet."""
+    changelog = git(ROOT, "show", "HEAD:CHANGELOG.md")
+    assert announced(changelog) == RELEASES[::-1]
 
 
-def revisions(project: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (project / VERSIONS).glob("*.py")}
+@pytest.mark.parametrize("answers", VARIANTS, ids=str)
+@pytest.mark.parametrize("version", RELEASES)
+def test_untouched_project_becomes_what_a_new_one_is(
+    releases: Path, tmp_path: Path, version: str, answers: dict[str, object]
+) -> None:
+    project = start(render_at(releases, tmp_path / "project", version, **answers))
+    update(project)
+    fresh = render_at(releases, tmp_path / "fresh", HEAD, **answers)
+    assert from_template(project) == from_template(start(fresh))
+    assert answers_of(project) == answers_of(fresh)
 
 
-def app_dev(project: Path, *command: str) -> str:
-    """Run a command beside the project's own database."""
-    return run(project, "uv", "run", "--locked", "--quiet", "app", "dev", *command)
+@pytest.mark.parametrize("answers", VARIANTS, ids=str)
+@pytest.mark.parametrize("version", RELEASES)
+def test_every_edit_survives(
+    releases: Path, tmp_path: Path, version: str, answers: dict[str, object]
+) -> None:
+    """A line in the middle of every file is there after the update, be it in a conflict."""
+    project = start(render_at(releases, tmp_path / "project", version, **answers))
+    marked = mark(project)
+    commit(project, "Edit everything")
+    update(project)
+    assert not unmarked(project, marked)
+    assert answers_of(project)["_commit"] == HEAD
 
 
-def query(project: Path, statement: str) -> str:
-    """Ask the project's own database, by its own means."""
-    return app_dev(project, "python", "-c", QUERY, statement).strip()
+def test_conflict_is_shown_and_git_commits_none(later: Path, tmp_path: Path) -> None:
+    """Both sides are there, and the file is unmerged. Who stages it anyway meets a hook."""
+    project = start(render_at(later, tmp_path / "project", "1.0.0"))
+    replace_in(project / "Makefile", "Everything one does", "Whatever we do")
+    commit(project, "Ours")
+    update(project)
+    text = (project / "Makefile").read_text()
+    assert "<<<<<<< before updating\n# Whatever we do" in text
+    assert "# All that one does" in text
+    assert unmerged(project) == {"Makefile"}
+    assert not is_committed(project)
+    git(project, "add", "--all")
+    with pytest.raises(pytest.fail.Exception, match="no conflict of a template update"):
+        run(project, TOOLS / "prek", "run", "conflicts")
+    assert "closed in the end" in (project / "app" / "core" / "events.py").read_text()
 
 
 def test_update_neither_adds_nor_changes_nor_removes_a_revision(
-    template: Path, tmp_path: Path
+    later: Path, tmp_path: Path
 ) -> None:
-    project = tmp_path / "project"
-    run_copy(str(template), project, data={"preset": "full"}, defaults=True, quiet=True)
-    (project / VERSIONS / "20260101_own.py").write_text('revision = "own"\n')
-    (project / VERSIONS / "items.py").write_text("# edited by its owner\n")
-    commit(project)
-    before = revisions(project)
-
+    template = tmp_path / "template"
+    git(tmp_path, "clone", "--quiet", str(later), str(template))
     source = template / "template" / VERSIONS
     (source / "baseline.py").write_text("# the template changed its mind\n")
     (source / "items.py").unlink()
     (source / "0003_later.py").write_text('revision = "0003"\n')
-    (template / "template" / ".dockerignore").write_text("# a later fix\n")
-    release(template, "100.0.0")
+    commit(template, "Other revisions")
+    git(template, "tag", "3.0.0")
 
+    project = start(render_at(template, tmp_path / "project", "1.0.0", preset="full"))
+    (project / VERSIONS / "20260101_own.py").write_text('revision = "own"\n')
+    (project / VERSIONS / "items.py").write_text("# edited by its owner\n")
+    commit(project)
+    before = revisions(project)
     update(project)
-    assert (project / ".dockerignore").read_text() == "# a later fix\n"
+    assert answers_of(project)["_commit"] == "3.0.0"
     assert revisions(project) == before
+
+
+def test_lock_and_own_files_are_kept(render: Render) -> None:
+    project = render(preset="standard")
+    for name in ("uv.lock", "CHANGELOG.md"):
+        (project / name).write_text("# mine\n")
+    commit(project)
+    update(project, ci="none")
+    assert not (project / ".github").exists()
+    for name in ("uv.lock", "CHANGELOG.md"):
+        assert (project / name).read_text() == "# mine\n"
 
 
 def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> None:
@@ -87,7 +144,7 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     app_dev(project, "alembic", "upgrade", "head")
 
     update(project, example=True)
-    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["example"] is True
+    assert answers_of(project)["example"] is True
     assert revisions(project).keys() == {"baseline.py"}
     run(project, "uv", "lock", "--offline", "--quiet")
     app_dev(project, "alembic", "revision", "--autogenerate", "-m", "add items")
@@ -99,7 +156,6 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     app_dev(project, "alembic", "check")
 
 
-@pytest.mark.suite
 def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     """Items from before have no owner: they stay, and only admins see them."""
     project = render(auth=False)
@@ -116,7 +172,6 @@ def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     run(project, "make", "test", "ARGS=tests/api tests/db -k 'not up_down_up'")
 
 
-@pytest.mark.suite
 def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     project = render()
     commit(project)
@@ -128,55 +183,6 @@ def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     app_dev(project, "alembic", "upgrade", "head")
     app_dev(project, "alembic", "check")
     assert query(project, "SELECT username FROM users") == "[('ada',)]"
-
-
-@pytest.mark.suite
-def test_redis_turned_on_and_off_again(render: Render) -> None:
-    """It needs no migration: `.env` gets its URL when it is first needed."""
-    project = render(redis=False)
-    commit(project)
-    app_dev(project, "alembic", "upgrade", "head")
-    before = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
-
-    update(project, redis=True)
-    run(project, "uv", "lock", "--offline", "--quiet")
-    app_dev(project, "alembic", "check")
-    assert re.search("^REDIS_URL=redis://", (project / ".env").read_text(), re.MULTILINE)
-    run(project, "make", "test", "ARGS=tests/api tests/redis/test_cache.py")
-    commit(project, "with Redis")
-
-    update(project, redis=False)
-    run(project, "uv", "lock", "--offline", "--quiet")
-    after = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
-    assert after == before
-    run(project, "make", "test", "ARGS=tests/api")
-
-
-@pytest.mark.suite
-@pytest.mark.parametrize("feature", ["metrics", "tracing"])
-def test_monitoring_turned_on_and_off_again(render: Render, feature: str) -> None:
-    """It brings its libraries and files, and takes them away, in a project that is used."""
-    project = render(**{feature: False})
-    commit(project)
-    before = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
-
-    update(project, **{feature: True})
-    run(project, "uv", "lock", "--offline", "--quiet")
-    run(project, "make", "test", f"ARGS=tests/{feature} tests/unit")
-    commit(project, f"with {feature}")
-
-    update(project, **{feature: False})
-    run(project, "uv", "lock", "--offline", "--quiet")
-    after = {path: text for path, text in tracked(project).items() if path != "uv.lock"}
-    assert after == before
-    run(project, "make", "test", "ARGS=tests/unit")
-
-
-def tracked(project: Path) -> dict[str, str]:
-    """Return what git knows of the project's files."""
-    git(project, "add", "--all")
-    names = git(project, "ls-files").splitlines()
-    return {name: (project / name).read_text() for name in names if (project / name).exists()}
 
 
 def test_feature_turned_off_keeps_its_table(render: Render) -> None:
@@ -197,12 +203,18 @@ def test_feature_turned_off_keeps_its_table(render: Render) -> None:
     assert "drop" not in revisions(project)[new]
 
 
-def test_lock_and_own_files_are_kept(render: Render) -> None:
-    project = render(preset="standard")
-    for name in ("uv.lock", "CHANGELOG.md"):
-        (project / name).write_text("# mine\n")
+def test_make_template_update(later: Path, tmp_path: Path) -> None:
+    """For those who have no more than uv: it updates, locks, and tells of conflicts."""
+    project = start(render_at(later, tmp_path / "project", "1.0.0", preset="minimal"))
+    run(project, "make", "template-update", "ARGS=-d redis=true")
+    assert answers_of(project).items() >= {"redis": True, "_commit": "2.0.0"}.items()
+    run(project, "uv", "lock", "--check", "--offline", "--quiet")
+
+    git(project, "checkout", "--quiet", "--force", "HEAD")
+    git(project, "clean", "--quiet", "--force", "-d")
+    replace_in(project / "Makefile", "Everything one does", "Whatever we do")
     commit(project)
-    update(project, ci="none")
-    assert not (project / ".github").exists()
-    for name in ("uv.lock", "CHANGELOG.md"):
-        assert (project / name).read_text() == "# mine\n"
+    with pytest.raises(
+        pytest.fail.Exception, match=r"UU Makefile\n(?s:.)*Resolve what has conflicts"
+    ):
+        run(project, "make", "template-update")

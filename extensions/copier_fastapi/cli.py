@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -11,8 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from copier import VcsRef, run_copy
-from copier.errors import DirtyLocalWarning
+from copier import VcsRef
 
 from copier_fastapi import screen, source
 from copier_fastapi.errors import RefusedError
@@ -20,13 +18,10 @@ from copier_fastapi.files import read_files
 from copier_fastapi.project import Project
 from copier_fastapi.questions import Questions
 from copier_fastapi.rehearsal import Rehearsal, Report, rehearse
-from copier_fastapi.rendering import questions_of, refusing, render
+from copier_fastapi.rendering import questions_of, render, start
 
-REFUSED = 1
-"""The exit status when nothing was done. A command line that cannot be read ends with 2."""
-
-UNFINISHED = 3
-"""The exit status when something is left to do by hand."""
+DONE, REFUSED, UNFINISHED = 0, 1, 3
+"""How the command ends. One that cannot be read ends with 2."""
 
 INTERRUPTED = 130
 
@@ -131,10 +126,7 @@ def new(
             raise RefusedError(f"{directory} exists: choose another name, or empty it")
         origin = source.resolve(template) if template else source.own()
         answers = asked(origin, to or None).parse(data) if data else {}
-        with refusing(), warnings.catch_warnings():
-            # A project from what is not committed could never be updated.
-            warnings.simplefilter("error", DirtyLocalWarning)
-            run_copy(origin, directory, answers, vcs_ref=to or None, defaults=defaults)
+        start(origin, directory, answers, to or None, defaults=defaults)
 
 
 @app.command(
@@ -232,7 +224,7 @@ def change(
 
     Raises:
         RefusedError: if the project cannot be updated.
-        typer.Exit: if it is not wanted, or something is left to do by hand.
+        typer.Exit: with the status that tells whether something is left to do by hand.
     """
     with ExitStack() as stack:
         with screen.progress() as report:
@@ -242,13 +234,12 @@ def change(
             return
         typer.echo("\n".join(screen.preview(rehearsal)))
         if stop:
-            return
+            raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
         if ask and sys.stdin.isatty() and not typer.confirm("Go ahead?", default=True):
             raise RefusedError("not wanted; nothing was changed")
         rehearsal.apply()
     typer.echo("\n".join(screen.result(rehearsal)))
-    if not rehearsal.is_done:
-        raise typer.Exit(UNFINISHED)
+    raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
 
 
 @contextmanager

@@ -19,13 +19,33 @@ Ref = str | VcsRef | None
 """A version of the template: a tag or commit, the project's own, or else the newest."""
 
 
+def start(
+    source: str, directory: Path, answers: Mapping[str, Any], ref: Ref, *, defaults: bool
+) -> None:
+    """Render a new service, as `copier copy` does: ask, show the files, say what comes next.
+
+    Raises:
+        RefusedError: if there is no such template or version, if it refuses an answer, or if it
+            has changes that are not committed: no update could ever start from these.
+    """
+    with _refusing(), warnings.catch_warnings():
+        warnings.simplefilter("error", DirtyLocalWarning)
+        try:
+            run_copy(source, directory, data=dict(answers), vcs_ref=ref, defaults=defaults)
+        except DirtyLocalWarning:
+            raise RefusedError(
+                f"the template at {source} has changes that are not committed: "
+                "commit them, or say by --to which version you want"
+            ) from None
+
+
 def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Questions:
     """Render the template into a new directory, and return the questions of that version.
 
     Raises:
         RefusedError: if there is no such template or version, or if it refuses an answer.
     """
-    with refusing(), _quiet():
+    with _refusing(), _quiet():
         worker = run_copy(
             source, directory, data=dict(answers), vcs_ref=ref, defaults=True, quiet=True
         )
@@ -48,7 +68,7 @@ def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
     Raises:
         RefusedError: as `render` does.
     """
-    with refusing(), _quiet():
+    with _refusing(), _quiet():
         run_update(
             directory,
             data=dict(answers),
@@ -60,11 +80,13 @@ def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def _refusing() -> Iterator[None]:
     """Let every error of Copier be a refusal."""
     try:
         yield
-    except (CopierError, DirtyLocalWarning, ProcessExecutionError, ValueError) as error:
+    except (CopierError, ProcessExecutionError, ValueError) as error:
+        if isinstance(error, RefusedError):
+            raise
         said = error.stderr if isinstance(error, ProcessExecutionError) else error
         raise RefusedError(str(said).strip()) from error
 

@@ -38,6 +38,8 @@ class Shelf:
         self.reader_id = reader_id
         self.computed: list[Any] = []
         self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
         self.result: Book | None = BOOK
         self.error: Exception | None = None
         self.seconds = 0.0
@@ -56,6 +58,7 @@ class Shelf:
         self.begun.set()
         result, error = self.result, self.error
         await asyncio.sleep(self.seconds)
+        await self.may_end.wait()
         if error:
             raise error
         return result
@@ -168,12 +171,13 @@ async def test_error_reaches_everybody_who_waits(shelf: Shelf) -> None:
 
 
 async def test_waiting_caller_who_goes_stops_nobody(shelf: Shelf) -> None:
-    shelf.seconds = 0.2
+    shelf.may_end.clear()
     leader = asyncio.create_task(shelf.find("atlas"))
     await shelf.begun.wait()
     waiting = [asyncio.create_task(shelf.find("atlas")) for _ in range(5)]
     await asyncio.sleep(0.1)
     waiting[2].cancel()
+    shelf.may_end.set()
     results = await asyncio.gather(leader, *waiting, return_exceptions=True)
     assert results.count(BOOK) == 5
     assert len(shelf.computed) == 1
@@ -181,13 +185,14 @@ async def test_waiting_caller_who_goes_stops_nobody(shelf: Shelf) -> None:
 
 async def test_cancelled_caller_takes_nobody_with_it(shelf: Shelf) -> None:
     """Of those who waited for it, one computes instead."""
-    shelf.seconds = 0.2
+    shelf.may_end.clear()
     leader = asyncio.create_task(shelf.find("atlas"))
     await shelf.begun.wait()
     waiting = [asyncio.create_task(shelf.find("atlas")) for _ in range(50)]
     await asyncio.sleep(0.1)
     leader.cancel()
     waiting[7].cancel()
+    shelf.may_end.set()
     results = await asyncio.gather(leader, *waiting, return_exceptions=True)
     assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 2
     assert results.count(BOOK) == 49
@@ -243,8 +248,7 @@ async def test_process_that_dies_while_it_computes(
     dead = Shelf(new_cache(redis, settings))
     dead.seconds = 60
     call = asyncio.create_task(dead.find("atlas"))
-    await asyncio.sleep(0.05)
-    assert len(dead.computed) == 1
+    await dead.begun.wait()
     started = time.monotonic()
     assert await shelf.find("atlas") == BOOK
     assert 0.1 < time.monotonic() - started < LOCK_SECONDS
@@ -296,16 +300,17 @@ async def test_result_computed_before_an_invalidation_is_never_read(
     shelf: Shelf, cache: Cache, by: str
 ) -> None:
     """It was computed from what was there before, and is stored after."""
-    shelf.seconds = 0.05
+    shelf.may_end.clear()
     before = asyncio.create_task(shelf.find("atlas"))
-    await asyncio.sleep(0.02)
-    shelf.result, shelf.seconds = None, 0
+    await shelf.begun.wait()
+    shelf.result = None
     await {
         "key": lambda: shelf.find.invalidate("atlas"),
         "tag": lambda: cache.invalidate("shelf:1"),
         "prefix": lambda: cache.invalidate_prefix("books"),
         "all": cache.clear,
     }[by]()
+    shelf.may_end.set()
     assert await shelf.find("atlas") is None  # nor does anybody wait for it
     assert await before == BOOK
     assert await shelf.find("atlas") is None

@@ -1,0 +1,137 @@
+"""Projects that live on: what their owners do to them, and what they do with copier-fastapi."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from copier import run_update
+
+from copier_fastapi.files import read_listed
+from copier_fastapi.git import paths
+from tests.conftest import QUESTIONS, clean_environment, commit, git, run
+
+VERSIONS = Path("migrations", "versions")
+
+COMMAND = Path(sys.executable).with_name("copier-fastapi")
+
+OWN = {".copier-answers.yml", "uv.lock", "CHANGELOG.md"}
+"""Files that an update writes in its own way, or not at all."""
+
+QUERY = """
+import os, sys
+from tests.databases import execute
+from app.db.url import parse_database_url
+print(execute(parse_database_url(os.environ["DATABASE_URL"]), sys.argv[1]))
+"""
+
+
+def copier_fastapi(
+    project: Path, *arguments: str | Path, status: tuple[int, ...] = (0,), **environment: str
+) -> str:
+    """Run the command in a directory, as in a script, and return what it prints."""
+    __tracebackhide__ = True
+    result = subprocess.run(
+        [str(COMMAND), *map(str, arguments)],
+        cwd=project,
+        env=clean_environment() | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = result.stdout + result.stderr
+    assert result.returncode in status, printed
+    assert "Traceback" not in printed
+    return printed
+
+
+def update(project: Path, **answers: object) -> None:
+    """Update as `copier update --defaults` does."""
+    QUESTIONS.require_known(answers)
+    run_update(project, data=answers, defaults=True, overwrite=True, unsafe=False, quiet=True)
+
+
+def answers_of(project: Path) -> dict[str, Any]:
+    """Return what the project remembers."""
+    recorded: dict[str, Any] = yaml.safe_load((project / ".copier-answers.yml").read_text())
+    return recorded
+
+
+def revisions(project: Path) -> dict[str, str]:
+    """Return the project's migrations."""
+    return {path.name: path.read_text() for path in (project / VERSIONS).glob("*.py")}
+
+
+def app_dev(project: Path, *command: str) -> str:
+    """Run a command beside the project's own database."""
+    return run(project, "uv", "run", "--locked", "--quiet", "app", "dev", *command)
+
+
+def query(project: Path, statement: str) -> str:
+    """Ask the project's own database, by its own means."""
+    return app_dev(project, "python", "-c", QUERY, statement).strip()
+
+
+def files_of(project: Path) -> dict[str, bytes]:
+    """Return the files that git knows of, or would by `git add`."""
+    listed = git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return read_listed(project, paths(listed.encode()))
+
+
+def from_template(project: Path) -> dict[str, bytes]:
+    """Return the files that an update brings, changes and takes."""
+    return {
+        path: content
+        for path, content in files_of(project).items()
+        if path not in OWN and not path.startswith(f"{VERSIONS.as_posix()}/")
+    }
+
+
+def mark_of(path: str) -> str:
+    """Return the line that only this file has."""
+    return f"# written by the owner of {path}\n"
+
+
+def mark(project: Path) -> set[str]:
+    """Edit every file that an update may change, in its middle, and return their names."""
+    marked = from_template(project)
+    for path, content in marked.items():
+        lines = content.decode().splitlines(keepends=True)
+        lines.insert(len(lines) // 2, mark_of(path))
+        (project / path).write_text("".join(lines))
+    return set(marked)
+
+
+def unmarked(project: Path, paths: set[str]) -> set[str]:
+    """Return those of the files that have lost their mark, or are gone."""
+    there = files_of(project)
+    return {path for path in paths if mark_of(path).encode() not in there.get(path, b"")}
+
+
+def unmerged(project: Path) -> set[str]:
+    """Return the files whose conflicts git knows of."""
+    return set(git(project, "diff", "--name-only", "--diff-filter=U").splitlines())
+
+
+def is_committed(project: Path) -> bool:
+    """Try to commit what is staged, and tell whether git did."""
+    command = ("git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-m", "x")
+    return not subprocess.run(command, cwd=project, capture_output=True, check=False).returncode
+
+
+def resolve(project: Path) -> set[str]:
+    """Resolve every conflict by keeping both sides, and return the files that had one."""
+    conflicts = unmerged(project)
+    for path in conflicts:
+        lines = (project / path).read_text().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(("<<<<<<< ", "=======", ">>>>>>> "))]
+        (project / path).write_text("".join(kept))
+    return conflicts
+
+
+def start(project: Path) -> Path:
+    """Let a rendered project begin its own life."""
+    commit(project, "Start")
+    return project
