@@ -21,6 +21,15 @@ Render = Callable[..., Path]
 HOME_OF_DATABASES = Path("/var/lib/dev-postgres")
 """Where root's projects have their databases, because nobody else may enter pytest's own."""
 
+NEW_FEATURE = """\
+jobs:
+  type: bool
+  help: Include jobs that run in the background?
+  default: "{= preset != 'minimal' and ci is not defined =}"
+  ask: "{= preset == 'custom' =}"
+"""
+"""A question of a later version, as docs/releasing.md says."""
+
 BEFORE = pytest.StashKey[Any]()
 
 
@@ -63,6 +72,7 @@ def later(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     template = tmp_path_factory.mktemp("later") / "template"
     git(template.parent, "clone", "--quiet", "--no-tags", str(copier_template), str(template))
     git(template, "tag", "1.0.0")
+    replace_in(template / "copier.yml", "\nci:\n", f"\n{NEW_FEATURE}\nci:\n")
     source = template / "template"
     replace_in(source / "Makefile.jinja", "Everything one does", "All that one does")
     replace_in(source / "app" / "core" / "events.py.jinja", "closed at stop", "closed in the end")

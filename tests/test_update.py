@@ -104,6 +104,18 @@ def test_conflict_is_shown_and_git_commits_none(later: Path, tmp_path: Path) -> 
     assert "closed in the end" in (project / "app" / "core" / "events.py").read_text()
 
 
+def test_new_feature_is_off_in_a_project_that_lives(later: Path, tmp_path: Path) -> None:
+    """Its owner turns it on; a new project has it."""
+    project = start(render_at(later, tmp_path / "project", "1.0.0", preset="standard"))
+    update(project)
+    assert answers_of(project)["jobs"] is False
+    commit(project)
+    update(project, jobs=True)
+    assert answers_of(project)["jobs"] is True
+    fresh = render_at(later, tmp_path / "fresh", "2.0.0", preset="standard")
+    assert answers_of(fresh)["jobs"] is True
+
+
 def test_update_neither_adds_nor_changes_nor_removes_a_revision(
     later: Path, tmp_path: Path
 ) -> None:

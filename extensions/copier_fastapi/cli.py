@@ -1,10 +1,12 @@
 """The command line: new, add, remove, update and status."""
 
+import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +17,10 @@ from copier import VcsRef
 from copier_fastapi import screen, source
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import read_files
+from copier_fastapi.git import REPOSITORY_VARIABLES
 from copier_fastapi.project import Project
-from copier_fastapi.questions import Questions
-from copier_fastapi.rehearsal import Rehearsal, Report, rehearse
-from copier_fastapi.rendering import questions_of, render, start
+from copier_fastapi.rehearsal import Answer, rehearse
+from copier_fastapi.rendering import Ref, questions_of, render, start
 
 DONE, REFUSED, UNFINISHED = 0, 1, 3
 """How the command ends. One that cannot be read ends with 2."""
@@ -95,15 +97,27 @@ ToRemove = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What every command that changes a project is told."""
+
+    project: Path
+    template: str
+    preview: bool
+    yes: bool
+
+
 @app.callback(epilog=EXIT_STATUS)
 def main(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  # its callback answers
         bool,
         typer.Option("--version", is_eager=True, callback=print_version, help="Show the version."),
     ] = False,
 ) -> None:
     """Start a FastAPI service from the template, and keep it up to date."""
+    for name in REPOSITORY_VARIABLES:  # a hook of another repository may have called us
+        os.environ.pop(name, None)
 
 
 @app.command(
@@ -125,7 +139,7 @@ def new(
         if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
             raise RefusedError(f"{directory} exists: choose another name, or empty it")
         origin = source.resolve(template) if template else source.own()
-        answers = asked(origin, to or None).parse(data) if data else {}
+        answers = questions_of(origin, to or None).parse(data) if data else {}
         start(origin, directory, answers, to or None, defaults=defaults)
 
 
@@ -146,10 +160,8 @@ def add(
 ) -> None:
     """Turn features on. The version of the template stays."""
     with refusals():
-        here = Project.find(project)
-        origin = source.of(here, template)
-        answers = asked(origin, here.version).turn_on(features)
-        change(partial(rehearse, here, answers, VcsRef.CURRENT, origin), stop=preview, ask=not yes)
+        wanted = Wanted(project, template, preview, yes)
+        change(wanted, lambda questions: questions.turn_on(features), VcsRef.CURRENT)
 
 
 @app.command(epilog=examples("copier-fastapi remove redis", "copier-fastapi remove ci --preview"))
@@ -163,10 +175,8 @@ def remove(
 ) -> None:
     """Turn features off. What they stored stays, and so does every file that was edited."""
     with refusals():
-        here = Project.find(project)
-        origin = source.of(here, template)
-        answers = asked(origin, here.version).turn_off(features)
-        change(partial(rehearse, here, answers, VcsRef.CURRENT, origin), stop=preview, ask=not yes)
+        wanted = Wanted(project, template, preview, yes)
+        change(wanted, lambda questions: questions.turn_off(features), VcsRef.CURRENT)
 
 
 @app.command(
@@ -187,10 +197,8 @@ def update(  # noqa: PLR0913  # one for each option
 ) -> None:
     """Bring the template's later fixes into the project."""
     with refusals():
-        here = Project.find(project)
-        origin = source.of(here, template)
-        answers = asked(origin, to or None).parse(data) if data else {}
-        change(partial(rehearse, here, answers, to or None, origin), stop=preview, ask=not yes)
+        wanted = Wanted(project, template, preview, yes)
+        change(wanted, (lambda questions: questions.parse(data)) if data else None, to or None)
 
 
 @app.command(epilog=examples("copier-fastapi status"))
@@ -210,36 +218,44 @@ def status(*, project: Where = HERE, template: Template = "") -> None:
         typer.echo("\n".join(screen.standing(here, there, questions, then, now)))
 
 
-def asked(origin: str, ref: str | None) -> Questions:
-    """Return the questions of a version of the template."""
-    with screen.progress() as report:
-        report("Reading the questions of the template")
-        return questions_of(origin, ref)
-
-
-def change(
-    rehearse: Callable[[Report], AbstractContextManager[Rehearsal]], *, stop: bool, ask: bool
-) -> None:
+def change(wanted: Wanted, answer: Answer | None, ref: Ref) -> None:
     """Show what an update does, then do it.
 
     Raises:
         RefusedError: if the project cannot be updated.
         typer.Exit: with the status that tells whether something is left to do by hand.
     """
+    project = Project.find(wanted.project)
+    origin = source.of(project, wanted.template)
     with ExitStack() as stack:
         with screen.progress() as report:
-            rehearsal = stack.enter_context(rehearse(report))
+            rehearsal = stack.enter_context(rehearse(project, answer, ref, origin, report))
         if not rehearsal.changes_anything:
             typer.echo("Nothing to do: the project is like that already.")
             return
         typer.echo("\n".join(screen.preview(rehearsal)))
-        if stop:
+        if wanted.preview:
             raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
-        if ask and sys.stdin.isatty() and not typer.confirm("Go ahead?", default=True):
-            raise RefusedError("not wanted; nothing was changed")
-        rehearsal.apply()
+        if not wanted.yes and sys.stdin.isatty() and not typer.confirm("Go ahead?", default=True):
+            raise RefusedError("you did not want it")
+        with uninterrupted():
+            try:
+                rehearsal.apply()
+            except OSError as error:
+                typer.echo(screen.half_done(error), err=True)
+                raise typer.Exit(UNFINISHED) from None
     typer.echo("\n".join(screen.result(rehearsal)))
     raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Do not let Ctrl-C stop half-way what takes a moment."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

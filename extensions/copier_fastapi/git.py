@@ -5,6 +5,12 @@ from pathlib import Path
 
 from copier_fastapi.errors import RefusedError
 
+REPOSITORY_VARIABLES = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
+)
+"""What makes git work on another repository than that of the directory."""
+
 
 class GitError(RefusedError):
     """A git command failed; the message is what git says."""

@@ -14,6 +14,8 @@ from copier_fastapi.git import GitError, git, paths, top_of
 ANSWERS = ".copier-answers.yml"
 LOCK = "uv.lock"
 
+STATUS = ("--porcelain", "-z", "--no-renames", "--untracked-files=normal")
+
 
 @dataclass(frozen=True)
 class Project:
@@ -82,7 +84,7 @@ class Project:
                 f"{self.directory} has no commit to come back to: "
                 'git init && git add -A && git commit -m "Start"'
             ) from None
-        status = git(self.directory, "status", "--porcelain", "-z", "--no-renames", "--", ".")
+        status = git(self.directory, "status", *STATUS, "--", ".")
         if changed := [entry[3:] for entry in paths(status)]:
             listed = "\n".join(f"  {path}" for path in changed)
             raise RefusedError(f"commit or stash first what you changed:\n{listed}")

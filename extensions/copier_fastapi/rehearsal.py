@@ -15,12 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from copier import VcsRef
+
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import Files, differing, read_files, undoes
 from copier_fastapi.git import git, paths
 from copier_fastapi.leftovers import Leftover, leftovers
 from copier_fastapi.project import ANSWERS, LOCK, Project
-from copier_fastapi.rendering import Ref, render, update
+from copier_fastapi.questions import Questions
+from copier_fastapi.rendering import Ref, questions_of, render, update
+
+Answer = Callable[[Questions], Mapping[str, Any]]
+"""Answers questions."""
 
 Report = Callable[[str], None]
 """Is told what is being done."""
@@ -100,19 +106,19 @@ class Rehearsal:
 
 @contextmanager
 def rehearse(
-    project: Project, answers: Mapping[str, Any], ref: Ref, source: str, report: Report
+    project: Project, answer: Answer | None, ref: Ref, source: str, report: Report
 ) -> Iterator[Rehearsal]:
     """Update a copy of the project. The copy is there as long as the context.
 
     Arguments:
         project: must be clean.
-        answers: those that change.
+        answer: says what changes, if anything, given the questions of that version.
         ref: the version of the template to go to.
         source: where the template is, which may be elsewhere than before.
         report: is told what is being done.
 
     Raises:
-        RefusedError: if the project cannot be updated.
+        RefusedError: if the project cannot be updated, or an answer is wrong.
     """
     project.require_clean()
     with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
@@ -123,7 +129,11 @@ def rehearse(
         if source != project.source:
             _move_source(directory, source)
         report(f"Rendering {project.version}, where the project is")
-        render(source, base, project.answers, project.version)
+        questions = render(source, base, project.answers, project.version)
+        if answer and ref is not VcsRef.CURRENT:
+            report("Reading the questions of the version to come")
+            questions = questions_of(source, ref)
+        answers = answer(questions) if answer else {}
         report("Updating a copy of the project")
         update(directory, answers, ref)
         copy = Project.at(directory)

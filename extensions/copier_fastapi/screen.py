@@ -61,6 +61,11 @@ def result(rehearsal: Rehearsal) -> Iterator[str]:
     yield f"\nOr back to where it was:\n  {UNDO}"
 
 
+def half_done(error: OSError) -> str:
+    """Return what to do when the disk did not take everything."""
+    return f"Stopped half-way: {error}. Back to where it was:\n  {UNDO}"
+
+
 def _left(rehearsal: Rehearsal) -> Iterator[str]:
     for path in sorted(rehearsal.conflicts):
         yield f"{path} has conflicts: choose between the markers, then `git add {path}`."
