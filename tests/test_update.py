@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ def test_every_release_can_be_rebuilt() -> None:
     """A release is a commit; the one that is being cut has none yet."""
     changelog = git(ROOT, "show", "HEAD:CHANGELOG.md")
     assert announced(changelog) == RELEASES[::-1]
+
+
+def test_the_version_is_that_of_the_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert announced((ROOT / "CHANGELOG.md").read_text())[0] == project["version"]
 
 
 @pytest.mark.parametrize("answers", VARIANTS, ids=str)

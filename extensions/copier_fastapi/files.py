@@ -45,6 +45,6 @@ def undoes(old: bytes, mine: bytes, new: bytes, result: bytes) -> bool:
         result: what was made of all three.
     """
     olds, mines, news, results = (Counter(text.splitlines()) for text in (old, mine, new, result))
-    missing = (mines - olds) - results
+    missing = (mines - olds) & (mines - results - (olds - news))
     back = (olds - mines) & (results - mines - (news - olds))
     return bool(missing or back)
