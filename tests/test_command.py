@@ -132,6 +132,7 @@ class TestFeatures:
             (["add", "ci=none"], "'ci=none' turns ci off: use `remove ci`"),
             (["remove", "everything"], "There are: auth, example, redis"),
             (["update", "-d", "redsi=true"], "did you mean 'redis'?"),
+            (["update", "-d", "preset=full"], "use `add` and `remove`"),
         ],
     )
     def test_an_unknown_one_is_named(

@@ -198,7 +198,9 @@ def update(  # noqa: PLR0913  # one for each option
     """Bring the template's later fixes into the project."""
     with refusals():
         wanted = Wanted(project, template, preview, yes)
-        change(wanted, (lambda questions: questions.parse(data)) if data else None, to or None)
+        change(
+            wanted, (lambda questions: questions.parse_changes(data)) if data else None, to or None
+        )
 
 
 @app.command(epilog=examples("copier-fastapi status"))

@@ -84,6 +84,20 @@ class Questions:
             answers[name] = self._answer(name, answer)
         return answers
 
+    def parse_changes(self, texts: Iterable[str]) -> dict[str, Any]:
+        """Return the answers written as `name=answer`, for a service that is there already.
+
+        Raises:
+            UnknownAnswerError: naming what is wrong, also a preset, which would change nothing:
+                every feature has an answer of its own by now.
+        """
+        answers = self.parse(texts)
+        if "preset" in answers:
+            raise UnknownAnswerError(
+                "a preset is what a new service begins with: use `add` and `remove`"
+            )
+        return answers
+
     def turn_on(self, features: Iterable[str]) -> dict[str, Any]:
         """Return the answers that turn features on, written as `redis` or `ci=gitlab`.
 
