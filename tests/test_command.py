@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
-from copier import run_copy
+from copier import VcsRef, run_copy
 
+from copier_fastapi.errors import RefusedError
+from copier_fastapi.project import Project
+from copier_fastapi.rehearsal import rehearse
 from tests.conftest import commit, git, replace_in, run
 from tests.projects import (
     COMMAND,
@@ -271,6 +275,77 @@ class TestGuard:
         assert not git(project, "status", "--porcelain")
         assert "# Whatever we do" in (project / "Makefile").read_text()
 
+    def test_undo_works_from_anywhere_and_spares_what_was_kept(self, project: Path) -> None:
+        append(project / ".gitignore", "later.py\n")
+        commit(project)
+        ours = project / "app" / "utils" / "later.py"
+        ours.write_text("ours = 1\n")
+        before = state(project)
+        printed = copier_fastapi(project / "app", "update", status=UNFINISHED)
+        (undo,) = re.findall("Or back to where it was:\n  (.*)", printed)
+        run(project / "app", "sh", "-c", undo)
+        assert state(project) == before
+        assert ours.read_text() == "ours = 1\n"
+
+    @pytest.mark.parametrize("path", ["Makefile", "new.py", "app/core/cache.py"])
+    def test_what_changes_meanwhile_is_refused(self, project: Path, later: Path, path: str) -> None:
+        """An editor saves while the command works, or waits for an answer."""
+        here = Project.find(project)
+        append(project / ".git" / "info" / "exclude", "cache.py\n")
+        answer = methodcaller("turn_on", ["redis"])
+        with rehearse(here, answer, VcsRef.CURRENT, str(later), print) as rehearsal:
+            (project / path).write_text("saved meanwhile\n")
+            before = state(project)
+            with pytest.raises(RefusedError, match=r"meanwhile|commit or stash"):
+                rehearsal.apply()
+        assert state(project) == before
+
+    def test_git_configuration_that_hides_files_changes_nothing(
+        self, project: Path, tmp_path: Path
+    ) -> None:
+        """Copier would neither find its conflicts nor the owner's new files."""
+        config = tmp_path / "gitconfig"
+        config.write_text("[status]\n\tshowUntrackedFiles = no\n")
+        replace_in(project / "Makefile", "Everything one does", "Whatever we do")
+        commit(project)
+        (project / "draft.md").write_text("a draft\n")
+        environment = {"GIT_CONFIG_GLOBAL": str(config)}
+        refused = copier_fastapi(project, "update", status=REFUSED, **environment)
+        assert "  draft.md\n" in refused
+        (project / "draft.md").unlink()
+        copier_fastapi(project, "update", status=UNFINISHED, **environment)
+        assert unmerged(project) == {"Makefile"}
+        assert not list(project.rglob("*.rej"))
+
+    def test_hook_of_a_repository_may_call_it(self, project: Path, tmp_path: Path) -> None:
+        """Git tells its hooks which repository and index they are for."""
+        other = tmp_path / "other"
+        other.mkdir()
+        git(other, "init", "--quiet")
+        before = state(project)
+        for name, value in (("GIT_INDEX_FILE", project / ".git" / "index"), ("GIT_DIR", other)):
+            copier_fastapi(project, "add", "redis", "--preview", status=(0,), **{name: str(value)})
+            assert state(project) == before
+
+    def test_directory_in_the_place_of_a_file_is_refused(self, project: Path) -> None:
+        (project / "Makefile").unlink()
+        (project / "Makefile").mkdir()
+        (project / "Makefile" / "part").write_text("a\n")
+        commit(project)
+        printed = copier_fastapi(project, "update", status=REFUSED)
+        assert "Makefile is a file in the template" in printed
+
+    def test_name_that_is_no_text_is_refused(self, project: Path) -> None:
+        Path(os.fsdecode(bytes(project) + b"/bad\xff.txt")).write_text("a\n")
+        commit(project)
+        printed = copier_fastapi(project, "update", status=REFUSED)
+        assert "Copier needs names in UTF-8; rename these:\n  'bad\\udcff.txt'" in printed
+
+    def test_done_is_done_when_nobody_reads_on(self, project: Path) -> None:
+        command = f"{COMMAND} add redis 2>/dev/null | head -1; exit ${{PIPESTATUS[0]}}"
+        run(project, "bash", "-c", command)
+        assert answers_of(project)["redis"] is True
+
     def test_dirty_project_is_refused(self, project: Path) -> None:
         (project / "Makefile").write_text("ours:\n")
         (project / "new.py").write_text("")
@@ -384,6 +459,18 @@ class TestUpdate:
         assert files_of(project) == files_of(plain)
         stages = [git(each, "ls-files", "--unmerged") for each in (plain, project)]
         assert stages[0] == stages[1] != ""
+
+    def test_file_becomes_executable(self, new_project: NewProject, later: Path) -> None:
+        project = new_project(preset="minimal")
+        copier_fastapi(project, "update")
+        commit(project)
+        template = project.parent / "t #2"
+        git(project, "clone", "--quiet", str(later), str(template))
+        (template / "template" / "database.ini").chmod(0o755)
+        commit(template, "Executable")
+        git(template, "tag", "3.0.0")
+        assert "changed   database.ini" in copier_fastapi(project, "update", "--template", template)
+        assert os.access(project / "database.ini", os.X_OK)
 
     def test_template_that_moved(self, project: Path, later: Path, tmp_path: Path) -> None:
         """A colleague has it elsewhere."""

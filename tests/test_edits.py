@@ -16,6 +16,7 @@ from copier_fastapi.leftovers import leftovers
         ("a b c", "a b", "a b c c", "a b c", False),  # the template has added one more
         ("a b", "a c", "a c", "a c", False),  # both did the same
         ("a b", "b a", "a b d", "b a d", False),  # moved
+        ("a b", "b a", "a b d", "a b d", True),  # moved back
         ("a", "a a", "a b", "a b", True),  # the same line once more counts
     ],
 )
@@ -32,11 +33,15 @@ BEFORE = {
     "app/settings.py": b"from os import path\nCACHE = HOME = 1\nclass A: ...\nclass B: ...\n",
     "app/sub/__init__.py": b"",
     "app/sub/gone.py": b"",
+    "app/later.py": b"SECONDS = anything = 1\n",
+    "app/sub/moved.py": b"",
 }
 AFTER = {
     "app/__init__.py": b"",
     "app/settings.py": b"HOME = 1\nclass A: ...\n",
     "app/sub/__init__.py": b"",
+    "app/later.py": b"from os import *\n",
+    "app/sub/moved/__init__.py": b"",
 }
 
 
@@ -58,6 +63,8 @@ AFTER = {
         ("from app.settings import *", ""),
         ("import os\nfrom collections import deque\nfrom app import settings", ""),
         ("text = 'import app.cache'", ""),
+        ("from app.later import anything, SECONDS", ""),
+        ("from app.sub import moved", ""),
         ("<<<<<<< before updating\nimport app.cache", ""),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from copier import VcsRef
+from plumbum import local
 
 from copier_fastapi import screen, source
 from copier_fastapi.errors import RefusedError
@@ -118,6 +119,7 @@ def main(
     """Start a FastAPI service from the template, and keep it up to date."""
     for name in REPOSITORY_VARIABLES:  # a hook of another repository may have called us
         os.environ.pop(name, None)
+        local.env.pop(name, "")  # Copier's own
 
 
 @app.command(
@@ -244,9 +246,12 @@ def change(wanted: Wanted, answer: Answer | None, ref: Ref) -> None:
             try:
                 rehearsal.apply()
             except OSError as error:
-                typer.echo(screen.half_done(error), err=True)
+                typer.echo(screen.half_done(rehearsal, error), err=True)
                 raise typer.Exit(UNFINISHED) from None
-    typer.echo("\n".join(screen.result(rehearsal)))
+    try:
+        typer.echo("\n".join(screen.result(rehearsal)))
+    except BrokenPipeError:  # nobody reads on, but it is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
 
 

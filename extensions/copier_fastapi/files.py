@@ -36,7 +36,7 @@ def differing(some: Files, others: Files) -> set[str]:
 
 
 def undoes(old: bytes, mine: bytes, new: bytes, result: bytes) -> bool:
-    """Tell whether a line is missing that the owner added, or back that they removed.
+    """Tell whether a line is missing that the owner added, back that they removed, or moved back.
 
     Arguments:
         old: what the template had.
@@ -47,4 +47,5 @@ def undoes(old: bytes, mine: bytes, new: bytes, result: bytes) -> bool:
     olds, mines, news, results = (Counter(text.splitlines()) for text in (old, mine, new, result))
     missing = (mines - olds) & (mines - results - (olds - news))
     back = (olds - mines) & (results - mines - (news - olds))
-    return bool(missing or back)
+    is_moved_back = mines == olds and result == new
+    return bool(missing or back or is_moved_back)

@@ -25,6 +25,8 @@ def leftovers(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[L
     for module, path in new.items():
         for line, source, name in _imports(module, path, after[path]):
             target = f"{source}.{name}" if name else source
+            if target in new:
+                continue
             if source in old.keys() - new.keys() or target in old.keys() - new.keys():
                 found.append(Leftover(path, line, target))
             elif name and source in old and source in new:
@@ -61,7 +63,7 @@ def _imports(module: str, path: str, source: bytes) -> Iterator[tuple[int, str, 
 
 
 def _names(source: bytes) -> set[str] | None:
-    """Return what a module defines, or nothing of one that cannot be read."""
+    """Return what a module defines, or nothing where that cannot be read off."""
     tree = _parse(source)
     if tree is None:
         return None
@@ -73,7 +75,7 @@ def _names(source: bytes) -> set[str] | None:
             names.add(node.id)
         elif isinstance(node, ast.alias):
             names.add((node.asname or node.name).partition(".")[0])
-    return names
+    return None if names & {"*", "__getattr__"} else names
 
 
 def _parse(source: bytes) -> ast.Module | None:

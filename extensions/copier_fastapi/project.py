@@ -65,6 +65,11 @@ class Project:
         """The root of the repository that the project is in."""
         return top_of(self.directory)
 
+    @property
+    def head(self) -> str:
+        """The commit that the project is at."""
+        return git(self.directory, "rev-parse", "HEAD").decode().strip()
+
     def files(self) -> dict[str, bytes]:
         """Return the files that git does not ignore, as they are now."""
         everything = ("--cached", "--others", "--exclude-standard", "--deduplicate")
@@ -88,6 +93,10 @@ class Project:
         if changed := [entry[3:] for entry in paths(status)]:
             listed = "\n".join(f"  {path}" for path in changed)
             raise RefusedError(f"commit or stash first what you changed:\n{listed}")
+        names = paths(git(self.directory, "ls-files", "-z", "--", "."))
+        if unreadable := [name for name in names if not _is_text(name)]:
+            listed = "\n".join(f"  {name!a}" for name in unreadable)
+            raise RefusedError(f"Copier needs names in UTF-8; rename these:\n{listed}")
         # Whether such files are edited cannot be seen, but an update may write them.
         flagged = paths(git(self.directory, "ls-files", "-v", "-z", "--", "."))
         if hidden := [entry[2:] for entry in flagged if entry[0].islower() or entry[0] == "S"]:
@@ -96,6 +105,14 @@ class Project:
                 "git was told to look away from changes of these: "
                 f"git update-index --no-assume-unchanged --no-skip-worktree\n{listed}"
             )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(file: Path) -> dict[str, Any]:

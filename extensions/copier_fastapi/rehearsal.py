@@ -5,6 +5,7 @@ no longer has, and overwrites one that git ignores. Here it works on a clone. Wh
 against what the owner wrote, and only then does it reach the project, beside what it would lose.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -28,6 +29,12 @@ from copier_fastapi.rendering import Ref, questions_of, render, update
 Answer = Callable[[Questions], Mapping[str, Any]]
 """Answers questions."""
 
+CLONE = (
+    *("clone", "--quiet", "--shared"),
+    # Copier finds its conflicts by the former, and trusts `git apply` to change nothing of its own.
+    *("--config", "status.showUntrackedFiles=normal", "--config", "apply.whitespace=nowarn"),
+)
+
 Report = Callable[[str], None]
 """Is told what is being done."""
 
@@ -37,6 +44,8 @@ class Rehearsal:
     """What an update does to a project."""
 
     project: Project
+    head: str
+    """The commit that the copy was made from."""
     copy: Project
     before: Files
     after: Files
@@ -58,7 +67,13 @@ class Rehearsal:
     def changed(self) -> list[str]:
         """Files that change without a conflict."""
         both = (self.after.keys() & self.before.keys()) - self.conflicts
-        return sorted(path for path in both if self.after[path] != self.before[path])
+        roots = (self.project.directory, self.copy.directory)
+        return sorted(
+            path
+            for path in both
+            if self.after[path] != self.before[path]
+            or len({os.access(root / path, os.X_OK) for root in roots}) > 1
+        )
 
     @property
     def gone(self) -> list[str]:
@@ -68,7 +83,7 @@ class Rehearsal:
     @property
     def changes_anything(self) -> bool:
         """Tell whether the project becomes another."""
-        return self.before != self.after
+        return bool(self.new or self.changed or self.gone or self.conflicts)
 
     @property
     def is_done(self) -> bool:
@@ -76,10 +91,17 @@ class Rehearsal:
         return not (self.conflicts or self.kept or self.leftovers or self.lock_error)
 
     def apply(self) -> None:
-        """Do to the project what was done to its copy."""
+        """Do to the project what was done to its copy.
+
+        Raises:
+            RefusedError: if the project is not what the copy was made from any more.
+            OSError: if it cannot be written; then it is left half-done.
+        """
+        self._require_unchanged()
         root = self.project.directory
         for path, name in self.kept.items():
             shutil.copy(root / path, root / name, follow_symlinks=False)
+        self._record_conflicts()
         for path in self.gone:
             (root / path).unlink()
             _remove_if_empty((root / path).parent)
@@ -88,7 +110,16 @@ class Rehearsal:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             shutil.copy(self.copy.directory / path, target, follow_symlinks=False)
-        self._record_conflicts()
+
+    def _require_unchanged(self) -> None:
+        """Refuse what has changed since, be it while its owner was asked."""
+        self.project.require_clean()
+        in_the_way = _in_the_way(self.project, self.before, self.after)
+        taken = [
+            name for name in self.kept.values() if os.path.lexists(self.project.directory / name)
+        ]
+        if self.project.head != self.head or taken or not in_the_way <= self.kept.keys():
+            raise RefusedError("the project has changed meanwhile: try again")
 
     def _record_conflicts(self) -> None:
         """Let git know, so that it commits no conflict."""
@@ -123,13 +154,15 @@ def rehearse(
     project.require_clean()
     with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
         clone, base, theirs = (Path(temporary, name) for name in ("clone", "base", "theirs"))
-        git(project.top, "clone", "--quiet", "--shared", "--", str(project.top), str(clone))
+        head = project.head
+        git(project.top, *CLONE, "--", str(project.top), str(clone))
         directory = clone / project.directory.relative_to(project.top)
         before = read_files(directory)
         if source != project.source:
             _move_source(directory, source)
         report(f"Rendering {project.version}, where the project is")
         questions = render(source, base, project.answers, project.version)
+        _require_same_shape(before, read_files(base))
         if answer and ref is not VcsRef.CURRENT:
             report("Reading the questions of the version to come")
             questions = questions_of(source, ref)
@@ -149,6 +182,7 @@ def rehearse(
         lost |= _in_the_way(project, before, after)
         yield Rehearsal(
             project=project,
+            head=head,
             copy=copy,
             before=before,
             after=after,
@@ -159,12 +193,25 @@ def rehearse(
         )
 
 
+def _require_same_shape(mine: Files, base: Files) -> None:
+    """Refuse a directory in the place of a file of the template, and the other way round."""
+    for path in _directories(mine) & base.keys():
+        raise RefusedError(f"{path} is a file in the template: call your directory something else")
+    for path in _directories(base) & mine.keys():
+        raise RefusedError(f"{path} is a directory in the template: call your file something else")
+
+
+def _directories(files: Files) -> set[str]:
+    return {parent.as_posix() for path in files for parent in Path(path).parents}
+
+
 def _move_source(directory: Path, source: str) -> None:
     """Let the project know that its template is elsewhere."""
     file = directory / ANSWERS
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    moved = [f"_src_path: {source}\n" if line.startswith("_src_path:") else line for line in lines]
-    file.write_text("".join(moved), encoding="utf-8")
+    moved = f"_src_path: {json.dumps(source)}\n"
+    lines = [moved if line.startswith("_src_path:") else line for line in lines]
+    file.write_text("".join(lines), encoding="utf-8")
     identity = ("-c", "user.name=copier-fastapi", "-c", "user.email=copier-fastapi@localhost")
     unsigned = ("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--all")
     git(directory, *identity, *unsigned, "--message", "Where the template is")
@@ -210,7 +257,9 @@ def _in_the_way(project: Project, before: Files, after: Files) -> set[str]:
         if target.is_dir() and not target.is_symlink():
             raise RefusedError(f"{path} is a directory that git ignores; move it, then try again")
         for parent in target.relative_to(project.directory).parents:
-            if parent.as_posix() not in before and (project.directory / parent).is_file():
+            ancestor = project.directory / parent
+            in_place = ancestor.is_dir() or parent.as_posix() in before
+            if os.path.lexists(ancestor) and not in_place:
                 raise RefusedError(f"{parent} is a file that git ignores; move it, then try again")
         if target.is_symlink() or (target.exists() and target.read_bytes() != after[path]):
             found.add(path)

@@ -84,7 +84,7 @@ def _refusing() -> Iterator[None]:
     """Let every error of Copier be a refusal."""
     try:
         yield
-    except (CopierError, ProcessExecutionError, ValueError) as error:
+    except (CopierError, ProcessExecutionError, OSError, ValueError) as error:
         if isinstance(error, RefusedError):
             raise
         said = error.stderr if isinstance(error, ProcessExecutionError) else error

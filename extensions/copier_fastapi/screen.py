@@ -1,8 +1,10 @@
 """What the command says."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,9 +13,6 @@ from copier_fastapi.files import Files, differing
 from copier_fastapi.project import ANSWERS, LOCK, Project
 from copier_fastapi.questions import Questions
 from copier_fastapi.rehearsal import Rehearsal
-
-UNDO = "git restore --source=HEAD --staged --worktree . && git clean --force -d ."
-"""Brings back the state before; what git ignores is left alone."""
 
 
 @contextmanager
@@ -58,12 +57,31 @@ def result(rehearsal: Rehearsal) -> Iterator[str]:
         yield "\nDone."
     yield "\nNext:"
     yield from (f"  {command}" for command in _next(rehearsal))
-    yield f"\nOr back to where it was:\n  {UNDO}"
+    yield f"\nOr back to where it was:\n  {undo(rehearsal)}"
 
 
-def half_done(error: OSError) -> str:
-    """Return what to do when the disk did not take everything."""
-    return f"Stopped half-way: {error}. Back to where it was:\n  {UNDO}"
+def undo(rehearsal: Rehearsal) -> str:
+    """Return the command that brings the project back, from wherever one is."""
+    kept = rehearsal.kept.items()
+    return " && ".join(
+        [
+            *_enter(rehearsal.project),
+            # What git ignores it can neither bring back nor know to be ours.
+            *(shlex.join(["mv", to, of]) for of, to in kept if of not in rehearsal.before),
+            "git restore --source=HEAD --staged --worktree .",
+            "git clean --force -d .",
+        ]
+    )
+
+
+def _enter(project: Project) -> list[str]:
+    is_there = Path.cwd() == project.directory
+    return [] if is_there else [shlex.join(["cd", str(project.directory)])]
+
+
+def half_done(rehearsal: Rehearsal, error: OSError) -> str:
+    """Return what to do when not everything could be written."""
+    return f"Stopped half-way: {error}\nBack to where it was:\n  {undo(rehearsal)}"
 
 
 def _left(rehearsal: Rehearsal) -> Iterator[str]:
@@ -78,6 +96,7 @@ def _left(rehearsal: Rehearsal) -> Iterator[str]:
 
 
 def _next(rehearsal: Rehearsal) -> Iterator[str]:
+    yield from _enter(rehearsal.project)
     yield "make install"
     touched = (*rehearsal.new, *rehearsal.changed, *rehearsal.conflicts)
     if any(path.startswith("app/models/") for path in touched):
