@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,6 @@ QUESTIONS = Questions.load(ROOT)
 
 Render = Callable[..., Path]
 
-HOME_OF_DATABASES = Path("/var/lib/dev-postgres")
-"""Where root's projects have their databases, because nobody else may enter pytest's own."""
-
 NEW_FEATURE = """\
 jobs:
   type: bool
@@ -29,20 +27,6 @@ jobs:
   ask: "{= preset == 'custom' =}"
 """
 """A question of a later version, as docs/releasing.md says."""
-
-BEFORE = pytest.StashKey[Any]()
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remember which databases are not ours."""
-    session.config.stash[BEFORE] = set(HOME_OF_DATABASES.glob("*"))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove ours, when every worker is done."""
-    if not hasattr(session.config, "workerinput"):
-        for directory in set(HOME_OF_DATABASES.glob("*")) - session.config.stash[BEFORE]:
-            shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +75,16 @@ def tools(render: Render) -> Path:
     project = render(preset="full")
     run(project, "uv", "sync", "--locked", "--no-install-project", "--quiet")
     return project / ".venv" / "bin"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tidy_home_of_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove the databases of our projects that root gets where anybody may enter."""
+    yield
+    base = tmp_path_factory.getbasetemp()
+    for state in (*base.glob("*/.dev"), *base.glob("*/*/.dev")):
+        name = sha256(bytes(state.resolve())).hexdigest()[:16]  # as dev/database.py calls it
+        shutil.rmtree(Path("/var/lib/dev-postgres", name), ignore_errors=True)
 
 
 def clean_environment() -> dict[str, str]:

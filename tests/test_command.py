@@ -205,10 +205,14 @@ class TestGuard:
         project = new_project(preset="minimal", redis=True)
         cache = project / "app" / "core" / "cache.py"
         cache.write_text(ours := cache.read_text() + "\n# ours\n")
+        compiled = project / "tests" / "redis" / "__pycache__"
+        compiled.mkdir()
+        (compiled / "conftest.pyc").write_bytes(b"")
         commit(project)
         printed = copier_fastapi(project, "remove", "redis", status=UNFINISHED)
         assert "app/core/cache.py.kept is app/core/cache.py as you had it" in printed
         assert not cache.exists()
+        assert not compiled.parent.exists()
         assert (project / "app" / "core" / "cache.py.kept").read_text() == ours
 
     def test_edit_that_is_overwritten_is_kept(self, new_project: NewProject) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import QUESTIONS, Render, run
 pytestmark = pytest.mark.suite
 
 
-DEPLOYED = {"kubernetes", "ci"}
+DEPLOYED = ("kubernetes", "ci")
 """What adds files that no suite reads: they have checks of their own, in every variant."""
 
 CLOSE = ("auth", "example", "redis")

@@ -1,17 +1,18 @@
 """Features come and go in a project that is lived in."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from copier_fastapi.files import differing
 from tests.conftest import QUESTIONS, Render, commit, run
 from tests.projects import (
     answers_of,
     app_dev,
     copier_fastapi,
-    files_of,
     from_template,
     mark,
     resolve,
@@ -42,66 +43,48 @@ def turn(project: Path, feature: str, answer: Any, *status: int) -> str:
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> None:
-    """Every file has an edit in its middle: it stays, and all that came goes again."""
+def test_on_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> None:
+    """Every file has an edit in its middle, and own code uses the feature.
+
+    An edited file that leaves is kept beside; when it comes back, both are there. All that comes
+    goes again, and no other edit is touched.
+    """
     off, *_, on = FEATURES[feature]
-    project = start(render(**{feature: off}))
+    project = start(render(**{feature: on}))
     marked = mark(project)
+    if feature in OWN_CODE:
+        (project / "app" / "services" / "own.py").write_text(f"{OWN_CODE[feature]}\n")
     commit(project, "Edit everything")
-    before = from_template(project)
+    first = from_template(project)
+
+    printed = turn(project, feature, off, 3)
+    second = from_template(project)
+    gone = first.keys() - second.keys()
+    assert gone
+    for path in gone:
+        assert f"{path}.kept is {path} as you had it" in printed
+        assert second[f"{path}.kept"] == first[path]
+    assert ("app/services/own.py:1 imports app." in printed) is (feature in OWN_CODE)
+    assert not unmarked(project, marked - gone)
+    conflicts = resolve(project)
+    second = from_template(project)
+    commit(project, "Off")
 
     turn(project, feature, on, 0, 3)
+    third = from_template(project)
     assert answers_of(project)[feature] == on
-    assert not unmarked(project, marked)
-    conflicts = resolve(project)
+    assert not unmarked(project, marked - gone)
+    assert third.keys() - first.keys() == {f"{path}.kept" for path in gone}
+    assert differing(first, third) - gone <= conflicts
+    conflicts |= resolve(project)
     assert len(conflicts) < len(marked) / 10
     commit(project, "On")
 
     turn(project, feature, off, 0, 3)
-    after = from_template(project)
-    assert not unmarked(project, marked)
-    assert after.keys() == before.keys()
-    assert {path for path in after if after[path] != before[path]} <= conflicts
-
-
-@pytest.mark.parametrize("feature", FEATURES)
-def test_on_off_on_in_a_project_with_edits(render: Render, feature: str) -> None:
-    """An edited file that leaves is kept beside; when it comes back, both are there."""
-    off, *_, on = FEATURES[feature]
-    project = start(render(**{feature: on}))
-    marked = mark(project)
-    commit(project, "Edit everything")
-    before = from_template(project)
-
-    printed = turn(project, feature, off, 3)
-    after = from_template(project)
-    gone = before.keys() - after.keys()
-    assert gone
-    for path in gone:
-        assert f"{path}.kept is {path} as you had it" in printed
-        assert after[f"{path}.kept"] == before[path]
+    fourth = from_template(project)
     assert not unmarked(project, marked - gone)
-    conflicts = resolve(project)
-    assert len(conflicts) < len(marked) / 10
-    commit(project, "Off")
-
-    turn(project, feature, on, 0, 3)
-    after = from_template(project)
-    assert not unmarked(project, marked - gone)
-    assert after.keys() - before.keys() == {f"{path}.kept" for path in gone}
-    changed = {path for path in before if after[path] != before[path]}
-    assert changed - gone <= conflicts
-
-
-@pytest.mark.parametrize("feature", OWN_CODE)
-def test_own_code_that_uses_what_leaves_is_named(render: Render, feature: str) -> None:
-    project = start(render())
-    own = project / "app" / "services" / "own.py"
-    own.write_text(f'"""Ours."""\n\n{OWN_CODE[feature]}\n')
-    commit(project, "Use it")
-    printed = turn(project, feature, False, 3)
-    assert "app/services/own.py:3 imports app." in printed
-    assert own.read_text().endswith(f"{OWN_CODE[feature]}\n")
+    assert fourth.keys() == second.keys()
+    assert differing(second, fourth) <= conflicts
 
 
 def test_newcomer_turns_redis_on(render: Render) -> None:
@@ -121,17 +104,22 @@ def test_newcomer_turns_redis_on(render: Render) -> None:
     run(project, "make", "install", "test", "ARGS=tests/api")
 
 
+def locked(project: Path) -> set[tuple[str, str]]:
+    """Return the libraries of the lock with their versions, in whichever order."""
+    lock = tomllib.loads((project / "uv.lock").read_text())
+    return {(package["name"], package["version"]) for package in lock["package"]}
+
+
 @pytest.mark.parametrize("feature", ["metrics", "tracing"])
 def test_monitoring_turned_on_and_off_again(render: Render, feature: str) -> None:
     """It brings its libraries and files, and takes them away, in a project that is used."""
-    project = render(**{feature: False})
-    run(project, "uv", "lock", "--offline", "--quiet")  # it puts the project where its name belongs
-    before = files_of(start(project))
+    project = start(render(**{feature: False}))
+    before, libraries = from_template(project), locked(project)
 
     copier_fastapi(project, "add", feature)
     run(project, "make", "test", f"ARGS=tests/{feature} tests/unit")
     commit(project, f"With {feature}")
 
     copier_fastapi(project, "remove", feature)
-    assert files_of(project) == before
+    assert (from_template(project), locked(project)) == (before, libraries)
     run(project, "make", "test", "ARGS=tests/unit")

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from copier import run_copy
+from copier import run_copy, run_update
 
 from tests.conftest import ROOT, Render, commit, git, replace_in, run
 from tests.projects import (
@@ -116,7 +116,7 @@ def test_new_feature_is_off_in_a_project_that_lives(later: Path, tmp_path: Path)
     update(project)
     assert answers_of(project)["jobs"] is False
     commit(project)
-    update(project, jobs=True)
+    run_update(project, data={"jobs": True}, defaults=True, overwrite=True, quiet=True)
     assert answers_of(project)["jobs"] is True
     fresh = render_at(later, tmp_path / "fresh", "2.0.0", preset="standard")
     assert answers_of(fresh)["jobs"] is True
