@@ -93,12 +93,11 @@ class Project:
         if changed := [entry[3:] for entry in paths(status)]:
             listed = "\n".join(f"  {path}" for path in changed)
             raise RefusedError(f"commit or stash first what you changed:\n{listed}")
-        names = paths(git(self.directory, "ls-files", "-z", "--", "."))
-        if unreadable := [name for name in names if not _is_text(name)]:
+        flagged = paths(git(self.directory, "ls-files", "-v", "-z", "--", "."))
+        if unreadable := [entry[2:] for entry in flagged if not _is_text(entry)]:
             listed = "\n".join(f"  {name!a}" for name in unreadable)
             raise RefusedError(f"Copier needs names in UTF-8; rename these:\n{listed}")
         # Whether such files are edited cannot be seen, but an update may write them.
-        flagged = paths(git(self.directory, "ls-files", "-v", "-z", "--", "."))
         if hidden := [entry[2:] for entry in flagged if entry[0].islower() or entry[0] == "S"]:
             listed = "\n".join(f"  {path}" for path in hidden)
             raise RefusedError(

@@ -19,7 +19,7 @@ from typing import Any
 from copier import VcsRef
 
 from copier_fastapi.errors import RefusedError
-from copier_fastapi.files import Files, differing, read_files, undoes
+from copier_fastapi.files import Files, differing, read_files, read_listed, undoes
 from copier_fastapi.git import git, paths
 from copier_fastapi.leftovers import Leftover, leftovers
 from copier_fastapi.project import ANSWERS, LOCK, Project
@@ -162,7 +162,8 @@ def rehearse(
             _move_source(directory, source)
         report(f"Rendering {project.version}, where the project is")
         questions = render(source, base, project.answers, project.version)
-        _require_same_shape(before, read_files(base))
+        old = read_files(base)
+        _require_same_shape(before, old)
         if answer and ref is not VcsRef.CURRENT:
             report("Reading the questions of the version to come")
             questions = questions_of(source, ref)
@@ -174,11 +175,12 @@ def rehearse(
         render(source, theirs, copy.answers, copy.version)
         conflicts = _conflicts(directory)
         lock_error = ""
-        if before.get("pyproject.toml") != read_files(directory).get("pyproject.toml"):
+        after = read_files(directory)
+        if before.get("pyproject.toml") != after.get("pyproject.toml"):
             report("Locking the dependencies")
             lock_error = _lock(directory, conflicts)
-        after = read_files(directory)
-        lost = _lost(before, after, read_files(base), read_files(theirs), conflicts)
+            after |= read_listed(directory, [LOCK])
+        lost = _lost(before, after, old, read_files(theirs), conflicts)
         lost |= _in_the_way(project, before, after)
         yield Rehearsal(
             project=project,
