@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, combinations, groupby, product
 from operator import itemgetter
 from pathlib import Path
@@ -118,21 +118,31 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "-m", "soak", "-v", *session.posargs)
 
 
+@nox.session
+def speed(session: nox.Session) -> None:
+    """Measure what the standard service costs beside a bare FastAPI app. Needs a quiet Linux."""
+    install(session)
+    environment = unpack_from_debian(session, "wrk")
+    project = Path(session.create_tmp(), "project").resolve()
+    environment |= {"UV_PROJECT_ENVIRONMENT": str(project / ".venv"), "PYTHONPATH": str(project)}
+    session.run("copier", "copy", "--quiet", "--defaults", "--overwrite", str(ROOT), str(project))
+    uv_run = ("uv", "run", "--quiet", "--locked", "--project", str(project))
+    measure = ROOT / "tests" / "speed" / "measure.py"
+    session.run(*uv_run, str(measure), *session.posargs, external=True, env=environment)
+
+
 def with_debian(session: nox.Session, marker: str, *packages: str) -> None:
     """Run the tests with a marker beside the programs of Debian packages."""
-    home = Path(session.virtualenv.location, "debian")
-    unpack_from_debian(session, home, packages)
-    plugins = home / "usr" / "libexec" / "docker" / "cli-plugins"
-    path = [plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
-    environment = {
-        "PATH": os.pathsep.join(map(str, path)),
-        "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
-    }
+    environment = unpack_from_debian(session, *packages)
     session.run("pytest", "-m", marker, "-v", *session.posargs, env=environment)
 
 
-def unpack_from_debian(session: nox.Session, home: Path, packages: Iterable[str]) -> None:
-    """Unpack packages of one release of Debian, whichever the machine has. Nothing is installed."""
+def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
+    """Unpack packages of one release of Debian, whichever the machine has. Nothing is installed.
+
+    Returns the environment in which their programs run.
+    """
+    home = Path(session.virtualenv.location, "debian")
     targets = ("apt-get", "indextargets", "--format=$(REPO_URI)", "Created-By: Packages")
     mirror = str(session.run(*targets, external=True, silent=True)).split()[0]
     for directory in ("lists/partial", "cache/archives/partial"):
@@ -154,6 +164,12 @@ def unpack_from_debian(session: nox.Session, home: Path, packages: Iterable[str]
                 session.run(*apt_get, "download", package, external=True, silent=True)
             (archive,) = home.glob(f"{package}_*.deb")
             session.run("dpkg", "--extract", archive.name, ".", external=True)
+    plugins = home / "usr" / "libexec" / "docker" / "cli-plugins"
+    path = [plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
+    return {
+        "PATH": os.pathsep.join(map(str, path)),
+        "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
+    }
 
 
 @nox.session

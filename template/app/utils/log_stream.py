@@ -6,6 +6,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from queue import SimpleQueue
 from typing import TextIO, cast
@@ -14,6 +15,10 @@ import structlog
 
 CAPACITY = 1_048_576
 """Bytes of lines that may wait for a reader; what comes on top is dropped and counted."""
+
+PAUSE = 0.01
+"""Seconds in which lines gather after others were written: a thread woken for each line costs a
+request more than all else about it."""
 
 EXIT_PATIENCE = 1.0
 """Seconds that the end of the process waits for the reader of its last lines."""
@@ -56,14 +61,29 @@ class LogStream:
 
     def _write_lines(self) -> None:
         while True:
-            line = self._lines.get()
-            _write(self._descriptor, line)
-            self._size -= len(line)
+            for chunk in self._chunks():
+                _write(self._descriptor, chunk)
+                self._size -= len(chunk)
             if self._lines.empty():
                 self._size = 0
                 if self._dropped:
                     dropped, self._dropped = self._dropped, 0
                     structlog.get_logger(__name__).warning("log_lines_dropped", lines=dropped)
+            time.sleep(PAUSE)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield what waits, as many lines at once as go into a pipe in one piece.
+
+        Other processes may write to the same one: a larger chunk could end up amid their lines.
+        """
+        chunk = self._lines.get()
+        while not self._lines.empty():
+            line = self._lines.get()
+            if len(chunk) + len(line) > select.PIPE_BUF:
+                yield chunk
+                chunk = b""
+            chunk += line
+        yield chunk
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import select
 import subprocess
 import sys
 import time
@@ -96,6 +97,23 @@ def test_f18_without_a_reader(pipe: tuple[int, int]) -> None:
         stream.write(line)
     stream.wait(5)
     assert not stream._size
+
+
+def test_lines_that_gathered_are_written_together_and_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No chunk is larger than what a pipe takes in one piece, beside those of other processes."""
+    chunks: list[bytes] = []
+    monkeypatch.setattr(log_stream, "_write", lambda _, chunk: chunks.append(chunk))
+    stream = LogStream(-1)
+    written = [*lines(50, 99), "x" * 10_000 + "\n", *lines(200, 99)]
+    for line in written:
+        stream.write(line)
+    stream.wait(5)
+    assert b"".join(chunks).decode() == "".join(written)
+    assert all(chunk.endswith(b"\n") for chunk in chunks)
+    assert [chunk for chunk in chunks if len(chunk) > select.PIPE_BUF] == [b"x" * 10_000 + b"\n"]
+    assert len(chunks) < len(written) / 2
 
 
 def test_descriptor_that_does_not_block(pipe: tuple[int, int]) -> None:
