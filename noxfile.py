@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, combinations, groupby, product
 from operator import itemgetter
 from pathlib import Path
@@ -94,14 +94,14 @@ def suites(session: nox.Session) -> None:
 def observability(session: nox.Session) -> None:
     """Hold alerts and dashboards against a real Prometheus."""
     install(session)
-    with_debian(session, "observability", "prometheus", "promtool")
+    with_debian(session, "observability", "prometheus", "promtool", options=IN_PARALLEL)
 
 
 @nox.session
 def delivery(session: nox.Session) -> None:
     """Check image, compose, proxy, Kubernetes and CI with the tools of each."""
     install(session)
-    with_debian(session, "delivery", "docker-compose", "kustomize")
+    with_debian(session, "delivery", "docker-compose", "kustomize", options=IN_PARALLEL)
 
 
 @nox.session
@@ -131,10 +131,12 @@ def speed(session: nox.Session) -> None:
     session.run(*uv_run, str(measure), *session.posargs, external=True, env=environment)
 
 
-def with_debian(session: nox.Session, marker: str, *packages: str) -> None:
+def with_debian(
+    session: nox.Session, marker: str, *packages: str, options: Iterable[str] = ()
+) -> None:
     """Run the tests with a marker beside the programs of Debian packages."""
     environment = unpack_from_debian(session, *packages)
-    session.run("pytest", "-m", marker, "-v", *session.posargs, env=environment)
+    session.run("pytest", "-m", marker, "-v", *options, *session.posargs, env=environment)
 
 
 def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
