@@ -400,6 +400,18 @@ class TestGuard:
         assert "uv.lock is behind pyproject.toml, run `uv lock`:" in printed
         assert answers_of(project)["redis"] is True
 
+    def test_lock_of_a_workspace_is_named(self, new_project: NewProject, tmp_path: Path) -> None:
+        """It lies above the project, where the command changes nothing."""
+        git(tmp_path, "init", "--quiet")
+        project = new_project(tmp_path / "services" / "shop", preset="minimal")
+        shutil.rmtree(project / ".git", ignore_errors=True)
+        workspace = "[tool.uv.workspace]\nmembers = ['services/*']\n"
+        (tmp_path / "pyproject.toml").write_text(workspace)
+        run(tmp_path, "uv", "lock", "--quiet")
+        commit(tmp_path, "A workspace")
+        printed = copier_fastapi(project, "add", "redis", status=UNFINISHED)
+        assert "run `uv lock`: uv.lock is the workspace's" in printed
+
 
 class TestUpdate:
     def test_twenty_edits_two_toggles_one_update(self, new_project: NewProject) -> None:

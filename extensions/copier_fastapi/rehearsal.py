@@ -20,7 +20,7 @@ from copier import VcsRef
 
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import Files, differing, read_files, read_listed, undoes
-from copier_fastapi.git import git, paths
+from copier_fastapi.git import git, paths, top_of
 from copier_fastapi.leftovers import Leftover, leftovers
 from copier_fastapi.project import ANSWERS, LOCK, Project
 from copier_fastapi.questions import Questions
@@ -232,7 +232,13 @@ def _lock(directory: Path, conflicts: frozenset[str]) -> str:
         return "uv is not installed"
     command = ["uv", "lock", "--quiet", "--directory", str(directory)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stderr.strip() if result.returncode else ""
+    if result.returncode:
+        return result.stderr.strip()
+    # In a workspace of uv, all its projects have one lock.
+    written = ("ls-files", "--modified", "--others", "--full-name", "-z", "--")
+    changed = paths(git(directory, *written, f":(top,glob)**/{LOCK}"))
+    own = (directory.relative_to(top_of(directory)) / LOCK).as_posix()
+    return ", ".join(f"{path} is the workspace's" for path in changed if path != own)
 
 
 def _lost(
