@@ -18,6 +18,9 @@ from copier_fastapi.questions import Questions
 ROOT = Path(__file__).parents[1]
 QUESTIONS = Questions.load(ROOT)
 
+DEPLOYED = ("kubernetes", "ci")
+"""Features without code that a suite runs: what they add has checks of its own."""
+
 Render = Callable[..., Path]
 
 NEW_FEATURE = """\

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import QUESTIONS, Render, load_yaml, run
+from tests.conftest import DEPLOYED, QUESTIONS, Render, load_yaml, run
 
 COMBINATIONS = list(QUESTIONS.combinations())
 
@@ -82,8 +82,9 @@ def is_outer(answers: dict[str, Any]) -> bool:
 
 
 def marks_of(answers: dict[str, Any]) -> list[pytest.MarkDecorator]:
-    """Let one worker check what it has rendered, and tell daily work what to leave out."""
-    group = pytest.mark.xdist_group(name_of(answers))
+    """Let one worker check all that has the same code, and tell daily work what to leave out."""
+    of_code = {name: answer for name, answer in answers.items() if name not in DEPLOYED}
+    group = pytest.mark.xdist_group(name_of(of_code))
     return [group] if is_outer(answers) else [group, pytest.mark.inner]
 
 

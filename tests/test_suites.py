@@ -6,13 +6,10 @@ from typing import Any
 import pytest
 from covertable import make
 
-from tests.conftest import QUESTIONS, Render, run
+from tests.conftest import DEPLOYED, QUESTIONS, Render, run
 
 pytestmark = pytest.mark.suite
 
-
-DEPLOYED = ("kubernetes", "ci")
-"""What adds files that no suite reads: they have checks of their own, in every variant."""
 
 CLOSE = ("auth", "example", "redis")
 """What works together: every combination of these three is there."""

@@ -21,18 +21,19 @@ def leftovers(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[L
     Both are files by their paths. A module with conflicts in it cannot be read, hence says nothing.
     """
     old, new = _modules(before), _modules(after)
+    gone = old.keys() - new.keys()
+    lost = {
+        module: _lost_names(before[old[module]], after[new[module]])
+        for module in old.keys() & new.keys()
+    }
     found = []
     for module, path in new.items():
         for line, source, name in _imports(module, path, after[path]):
             target = f"{source}.{name}" if name else source
             if target in new:
                 continue
-            if source in old.keys() - new.keys() or target in old.keys() - new.keys():
+            if source in gone or target in gone or name in lost.get(source, ()):
                 found.append(Leftover(path, line, target))
-            elif name and source in old and source in new:
-                defined = _names(after[new[source]])
-                if defined is not None and name in (_names(before[old[source]]) or set()) - defined:
-                    found.append(Leftover(path, line, target))
     return found
 
 
@@ -60,6 +61,14 @@ def _imports(module: str, path: str, source: bytes) -> Iterator[tuple[int, str, 
                 kept = package[: len(package) - node.level + is_package]
                 base = ".".join([*kept, *([base] if base else [])])
             yield from ((node.lineno, base, alias.name) for alias in node.names)
+
+
+def _lost_names(before: bytes, after: bytes) -> set[str]:
+    """Return what a module defined and no longer does, as far as that can be read off."""
+    if before == after:
+        return set()
+    old, new = _names(before), _names(after)
+    return set() if old is None or new is None else old - new
 
 
 def _names(source: bytes) -> set[str] | None:
