@@ -34,7 +34,7 @@ def impatient(settings: Settings) -> Settings:
         "outbound_max_size": 2000,
         "retry_max_attempts": 3,
         "circuit_breaker_failure_threshold": 5,
-        "circuit_breaker_recovery_timeout": 0.3,
+        "circuit_breaker_recovery_timeout": 1,  # longer than the pauses between attempts
     }
     return settings.model_copy(update=values)
 
@@ -118,7 +118,7 @@ async def test_nobody_there(client: OutboundClient) -> None:
 
 
 async def test_failing_host_is_left_alone_and_found_again(
-    client: OutboundClient, other: Elsewhere
+    client: OutboundClient, other: Elsewhere, impatient: Settings
 ) -> None:
     """Fifty callers: one of them finds out whether it is back."""
     other.failures = 1000
@@ -134,7 +134,7 @@ async def test_failing_host_is_left_alone_and_found_again(
     # Another host has a breaker of its own.
     assert await _outcome(client, "http://127.0.0.2/") is AddressRefusedError
     other.failures = 0
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(impatient.circuit_breaker_recovery_timeout)
     outcomes = await asyncio.gather(*(_outcome(client, other.url("/atlas")) for _ in range(50)))
     assert len(other.requests) == asked + 1
     assert outcomes.count(CircuitOpenError) == 49
