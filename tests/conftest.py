@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from copier import run_copy
+from copier import Worker, run_copy
 from jinja2 import Environment
 
 from copier_fastapi.questions import Questions
@@ -47,6 +47,14 @@ def _compile_each_template_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "compile", remembering)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trust_modes_of_files() -> Iterator[None]:
+    """Keep Copier from asking git, for each file, whether it goes by the modes: it does here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "_sync_git_index_executable_bit", lambda *_: None)
         yield
 
 
