@@ -6,13 +6,6 @@ import time
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-MAX_SILENCE = 60
-"""Seconds after which a process that does not answer is replaced.
-
-It cannot answer before its imports are done, which takes a while where the processor is busy or
-throttled: with uvicorn's five seconds, it would be replaced again and again, and never serve.
-"""
-
 
 class Workers(Multiprocess):
     """uvicorn's supervisor, which hands a second signal on to its processes as well."""
