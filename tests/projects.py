@@ -22,7 +22,7 @@ OWN = {".copier-answers.yml", "uv.lock", "CHANGELOG.md"}
 QUERY = """
 import os, sys
 from tests.databases import execute
-from app.db.url import parse_database_url
+from app.settings.database_url import parse_database_url
 print(execute(parse_database_url(os.environ["DATABASE_URL"]), sys.argv[1]))
 """
 

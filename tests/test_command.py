@@ -421,7 +421,7 @@ class TestUpdate:
             *("README.md", "SETUP.md", "CONTRIBUTING.md", "Makefile", "Dockerfile"),
             *("pyproject.toml", "alembic.ini", ".env.example", "compose.yaml", ".gitignore"),
             *("app/main.py", "app/core/config.py", "app/core/events.py", "app/core/cache.py"),
-            *("app/core/redis.py", "app/models/item.py", "app/services/item.py"),
+            *("app/redis/client.py", "app/models/item.py", "app/services/item.py"),
             *("tests/conftest.py", "tests/redis/conftest.py", ".github/workflows/ci.yml"),
         ]
         assert len(edits) == 20
@@ -442,7 +442,7 @@ class TestUpdate:
 
         assert "app/services/own.py:3 imports app.core.cache" in printed
         kept = {path for path in files_of(project) if path.endswith(".kept")}
-        left = ("SETUP.md", "alembic.ini", "app/core/cache.py", "app/core/redis.py")
+        left = ("SETUP.md", "alembic.ini", "app/core/cache.py", "app/redis/client.py")
         assert kept == {f"{path}.kept" for path in (*left, "tests/redis/conftest.py")}
         assert all(
             f"{path} is {path.removesuffix('.kept')} as you had it" in printed for path in kept

@@ -29,7 +29,7 @@ OWN_CODE = {
     "auth": "from app.dependencies.auth import CurrentUser",
     "example": "from app.models.item import Item",
     "redis": "from app.core.cache import cached",
-    "metrics": "from app.core import metrics",
+    "metrics": "from app.metrics import instruments as metrics",
     "tracing": "import app.core.telemetry",
 }
 

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import ColumnCollectionConstraint, SchemaItem
 
+import app.features  # noqa: F401  # brings every model
 from app.core.config import load_settings
+from app.db.base import Base
 from app.db.migrations import LOCK_KEY, read_revisions
-from app.models import Base
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import httpx2
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.core.permissions import Role
+from app.accounts.permissions import Role
 from app.models.user import User
 
 AUTH = "/api/v1/auth"

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.db.url import parse_database_url
+from app.settings.database_url import parse_database_url
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 def service(wanted: list[str]) -> FastAPI:
     """Return an app with some of the service's middlewares, or "all", as the service has them."""
     from app.core.config import load_settings
-    from app.core.rate_limit import InProcessRateLimiter
-    from app.core.redis import OptionalRedis, build_redis, close_redis
-    from app.core.redis_rate_limit import RedisRateLimiter
+    from app.server.rate_limit import InProcessRateLimiter
+    from app.redis.client import OptionalRedis, build_redis, close_redis
+    from app.redis.rate_limit import RedisRateLimiter
     from app.middleware.stack import build_middleware
     from app.utils.logging import configure_logging
 
@@ -53,7 +53,7 @@ def main(core: int, port: int, wanted: list[str]) -> None:
     os.sched_setaffinity(0, {core})
     options: dict[str, Any] = {"access_log": False, "log_config": None, "server_header": False}
     if wanted:
-        options["http"] = "app.core.protocol:CountingProtocol"
+        options["http"] = "app.metrics.protocol:CountingProtocol"
     uvicorn.run(
         build(wanted), port=port, proxy_headers=True, forwarded_allow_ips="127.0.0.1", **options
     )

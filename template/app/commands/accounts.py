@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.audit import AuditEvent, AuditTrail
+from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.permissions import Role
 from app.core.config import Settings, load_settings
-from app.core.permissions import Role
 from app.core.security import get_password_hash
 from app.db.errors import explain_access_errors
 from app.db.session import build_engine, build_session_factory

@@ -15,7 +15,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from app import PROJECT_SLUG
-from app.core.config import Settings, load_settings
+from app.core.config import load_settings
+from app.settings.accounts import AuthSettings
 from app.utils.exceptions import UnauthorizedError
 
 Kind = Literal["access", "refresh"]
@@ -30,7 +31,7 @@ _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti", "type"]
 
 
 def create_access_token(
-    subject: str, *, session_id: UUID | None = None, settings: Settings | None = None
+    subject: str, *, session_id: UUID | None = None, settings: AuthSettings | None = None
 ) -> str:
     """Return a token for `subject`, a user's id. The API takes it only within a live session."""
     settings = settings or _settings_of_environment()
@@ -39,7 +40,7 @@ def create_access_token(
 
 
 def create_refresh_token(
-    subject: str, *, session_id: UUID | None = None, settings: Settings | None = None
+    subject: str, *, session_id: UUID | None = None, settings: AuthSettings | None = None
 ) -> str:
     """Return a token to renew a session with. Its `jti` makes it 256 bits that nobody can guess."""
     settings = settings or _settings_of_environment()
@@ -48,7 +49,7 @@ def create_refresh_token(
 
 
 def verify_token(
-    token: str, *, kind: Kind = "access", settings: Settings | None = None
+    token: str, *, kind: Kind = "access", settings: AuthSettings | None = None
 ) -> dict[str, Any]:
     """Return the claims of a token that this service signed, in this environment, as `kind`.
 
@@ -88,7 +89,7 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def get_password_hash(password: str, settings: Settings | None = None) -> str:
+def get_password_hash(password: str, settings: AuthSettings | None = None) -> str:
     """Return an Argon2id hash with the parameters of the settings.
 
     It takes all of a core for a while. On the event loop, ask `PasswordService`.
@@ -104,7 +105,7 @@ def verify_password(plain: str, hashed: str) -> bool:
         return False
 
 
-def is_outdated(hashed: str, settings: Settings) -> bool:
+def is_outdated(hashed: str, settings: AuthSettings) -> bool:
     """Tell whether `hashed` was made with other parameters than those of the settings."""
     try:
         return _hasher(settings).check_needs_rehash(hashed)
@@ -113,7 +114,7 @@ def is_outdated(hashed: str, settings: Settings) -> bool:
 
 
 def _create(
-    kind: Kind, subject: str, session_id: UUID | None, lifetime: timedelta, settings: Settings
+    kind: Kind, subject: str, session_id: UUID | None, lifetime: timedelta, settings: AuthSettings
 ) -> str:
     now = datetime.now(UTC)
     claims = {
@@ -132,19 +133,19 @@ def _create(
     return jwt.encode(claims, key, algorithm=settings.jwt_algorithm, headers=headers)
 
 
-def _keys(settings: Settings) -> dict[str, str]:
+def _keys(settings: AuthSettings) -> dict[str, str]:
     """Return the keys by id, the one that signs first."""
     given = (settings.jwt_secret_key, settings.jwt_previous_secret_key)
     keys = [key.get_secret_value() for key in given if key is not None]
     return {sha256(key.encode()).hexdigest()[:16]: key for key in keys}
 
 
-def _issuer(settings: Settings) -> str:
+def _issuer(settings: AuthSettings) -> str:
     """Name who signs, which is also whom it is for: no token of staging passes in production."""
     return f"{PROJECT_SLUG}/{settings.environment}"
 
 
-def _hasher(settings: Settings) -> PasswordHasher:
+def _hasher(settings: AuthSettings) -> PasswordHasher:
     return PasswordHasher(
         time_cost=settings.argon2_time_cost,
         memory_cost=settings.argon2_memory_cost,
@@ -153,5 +154,5 @@ def _hasher(settings: Settings) -> PasswordHasher:
 
 
 @cache
-def _settings_of_environment() -> Settings:
+def _settings_of_environment() -> AuthSettings:
     return load_settings()

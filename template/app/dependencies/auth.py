@@ -7,9 +7,9 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from structlog.contextvars import bind_contextvars
 
-from app.core.audit import AuditEvent, AuditTrail
-from app.core.origin import Origin
-from app.core.permissions import Permission, Role, is_permitted
+from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.origin import Origin
+from app.accounts.permissions import Permission, Role, is_permitted
 from app.core.security import refuse_token
 from app.dependencies.database import DBSession
 from app.models.user import User

@@ -5,7 +5,7 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.middleware.paths import QUIET_PATHS, route_path
+from app.server.paths import QUIET_PATHS, route_path
 
 
 class AccessLogMiddleware:

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem_response
+from app.server.problems import problem_response
 
 log = structlog.get_logger(__name__)
 

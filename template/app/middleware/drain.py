@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.drain import Drain
+from app.server.drain import Drain
 
 
 class DrainMiddleware:

@@ -1,12 +1,8 @@
-"""What browsers have to be told."""
-
-from collections.abc import Sequence
+"""The security headers of every answer."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.middleware.paths import route_path
-
-# OWASP's REST Security Cheat Sheet. Nothing here is a page, so nothing may be loaded or framed.
+# OWASP's REST Security Cheat Sheet. No answer is a page, so nothing may be loaded or framed.
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
@@ -19,22 +15,16 @@ HTTPS_HEADERS = (*HEADERS, (b"strict-transport-security", b"max-age=63072000; in
 
 
 class SecurityHeadersMiddleware:
-    """Add the security headers to every answer that has none of its own.
+    """Add the security headers to every answer that does not set them itself."""
 
-    What lies under a path of `never_stored` is not kept by any cache (RFC 6749, section 5.1).
-    """
-
-    def __init__(self, app: ASGIApp, never_stored: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._never_stored = tuple(never_stored)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
 
         headers = HTTPS_HEADERS if scope["scheme"] == "https" else HEADERS
-        if route_path(scope).startswith(self._never_stored):
-            headers = (*headers, (b"cache-control", b"no-store"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

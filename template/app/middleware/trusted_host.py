@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import problem_response
-from app.middleware.paths import QUIET_PATHS, route_path
+from app.server.paths import QUIET_PATHS, route_path
+from app.server.problems import problem_response
 
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 

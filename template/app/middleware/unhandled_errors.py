@@ -4,7 +4,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem_response
+from app.server.problems import problem_response
 
 log = structlog.get_logger(__name__)
 

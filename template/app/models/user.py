@@ -3,8 +3,8 @@
 from sqlalchemy import BigInteger, Boolean, Identity, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from app.core.names import name_key
-from app.core.permissions import Role
+from app.accounts.names import name_key
+from app.accounts.permissions import Role
 from app.db.base import Base, TimestampMixin
 
 

@@ -8,12 +8,12 @@ from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.address import Network
-from app.core.names import name_key
-from app.core.permissions import Role
+from app.accounts.names import name_key
+from app.accounts.permissions import Role
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.ordering import ordering
+from app.server.address import Network
 from app.utils.exceptions import ConflictError
 
 _SORT_COLUMNS = {

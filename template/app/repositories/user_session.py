@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from app.core.origin import Origin
+from app.accounts.origin import Origin
 from app.models.user import User
 from app.models.user_session import UserSession
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Secret, StringConstraints
 
-from app.core.password_policy import MAX_LENGTH, MIN_LENGTH, refuse_guessable
+from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, refuse_guessable
 
 
 def _not_common(password: Secret[str]) -> Secret[str]:

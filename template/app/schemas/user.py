@@ -13,9 +13,9 @@ from pydantic import (
     field_validator,
 )
 
-from app.core.names import MAX_USERNAME, parse_username
-from app.core.password_policy import refuse_guessable
-from app.core.permissions import Role
+from app.accounts.names import MAX_USERNAME, parse_username
+from app.accounts.password_policy import refuse_guessable
+from app.accounts.permissions import Role
 from app.schemas.base import InputSchema, Schema
 from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from app.core.audit import AuditEvent, AuditTrail
-from app.core.config import Settings
-from app.core.origin import Origin
+from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.origin import Origin
+from app.accounts.passwords import PasswordService
 from app.core.security import (
     Kind,
     create_access_token,
@@ -25,8 +25,8 @@ from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.auth import Identity, TokenPair
 from app.schemas.user import UserCreate
-from app.services.passwords import PasswordService
 from app.services.throttle import Attempt, LoginThrottle
+from app.settings.accounts import AuthSettings
 from app.utils.exceptions import (
     ForbiddenError,
     NotFoundError,
@@ -50,7 +50,7 @@ class AuthService:
     `commit` is for what must outlive the error that follows, and gives the connection back.
     """
 
-    settings: Settings
+    settings: AuthSettings
     origin: Origin
     users: UserRepository
     sessions: UserSessionRepository

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from app.core.circuit_breaker import CircuitOpenError
-from app.core.outbound import AddressRefusedError, OutboundClient, OutboundError
 from app.core.resilience import TransientError
+from app.outbound.client import AddressRefusedError, OutboundClient, OutboundError
 from app.schemas.item import ItemRead, ItemWrite
 from app.services.item import ItemService
 from app.utils.exceptions import BadGatewayError, ServiceUnavailableError, UnprocessableError

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from app.core.config import Settings
-from app.core.names import name_key
-from app.core.origin import Origin
+from app.accounts.names import name_key
+from app.accounts.origin import Origin
 from app.repositories.login_failure import Counters, LoginFailureRepository
+from app.settings.accounts import AuthSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LoginThrottle:
     box. With a new JWT_SECRET_KEY, counting starts anew.
     """
 
-    def __init__(self, failures: LoginFailureRepository, settings: Settings) -> None:
+    def __init__(self, failures: LoginFailureRepository, settings: AuthSettings) -> None:
         self._failures = failures
         self._secret = settings.jwt_secret_key.get_secret_value().encode()
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.core.audit import AuditEvent
-from app.core.password_policy import refuse_guessable
+from app.accounts.audit import AuditEvent
+from app.accounts.password_policy import refuse_guessable
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.user import UserRepository

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import cli
-from app.db.url import parse_database_url
+from app.settings.database_url import parse_database_url
 from dev.database import data_directory, project_database
 from dev.dotenv import provide_dotenv
 from dev.process import ServerError

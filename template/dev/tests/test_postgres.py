@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.url import parse_database_url
+from app.settings.database_url import parse_database_url
 from dev import binaries
 from dev.binaries import find_binaries
 from dev.process import ServerError

@@ -12,10 +12,10 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from app.api.problems import MAX_ERRORS
 from app.core.config import Settings
 from app.main import create_app
 from app.schemas.base import InputSchema
+from app.server.problems import MAX_ERRORS
 from tests.conftest import client_of
 
 LIMIT = 1000

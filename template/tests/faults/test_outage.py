@@ -10,7 +10,7 @@ import pytest
 
 from app.core.config import Settings
 from app.db.migrations import upgrade
-from app.db.url import parse_database_url
+from app.settings.database_url import parse_database_url
 from dev.binaries import reachable_binaries
 from dev.postgres import initialise, running_server
 from dev.process import throwaway_home

@@ -8,12 +8,12 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.core import outbound
 from app.core.circuit_breaker import CircuitOpenError
 from app.core.config import Settings
-from app.core.outbound import AddressRefusedError, OutboundClient, OutboundError
-from app.core.public_transport import PublicTransport
 from app.core.resilience import TransientError
+from app.outbound import client as outbound
+from app.outbound.client import AddressRefusedError, OutboundClient, OutboundError
+from app.outbound.public_transport import PublicTransport
 from tests.faults.elsewhere import Elsewhere, answer, elsewhere
 
 

@@ -58,7 +58,7 @@ def test_processes_that_cannot_start_are_a_failure() -> None:
     program = """
 import sys
 from uvicorn import Config
-from app.core.workers import Workers
+from app.server.workers import Workers
 
 config = Config("tests.faults.routes:create_broken_app", factory=True, workers=2, port=0)
 workers = Workers(config, [config.bind_socket()])

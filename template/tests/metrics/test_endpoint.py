@@ -5,8 +5,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.core.config import Settings
-from app.core.metrics_settings import MetricsSettings
 from app.main import create_app
+from app.settings.metrics import MetricsSettings
 from tests.conftest import client_of, running
 from tests.counting import increase
 

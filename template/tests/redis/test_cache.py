@@ -12,11 +12,12 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.core import read_through
-from app.core.cache import Cache, CacheStatistics, cached
-from app.core.cache_store import LOCK_SECONDS
+from app.core.cache import CacheStatistics, cached
 from app.core.config import Settings
-from app.core.redis import OptionalRedis, RedisAwayError, build_redis, close_redis
+from app.redis import cache as redis_cache
+from app.redis.cache import RedisCache
+from app.redis.cache_store import LOCK_SECONDS
+from app.redis.client import OptionalRedis, RedisAwayError, build_redis, close_redis
 from tests.redis.conftest import Server, run_at_once
 
 
@@ -33,7 +34,7 @@ BOOK = Book.model_validate({"title": "Atlas", "printed": "2026-01-31T09:30:00Z"}
 class Shelf:
     """A service with cached methods, which counts what it computes."""
 
-    def __init__(self, cache: Cache, reader_id: int | None = 1) -> None:
+    def __init__(self, cache: RedisCache, reader_id: int | None = 1) -> None:
         self.cache = cache
         self.reader_id = reader_id
         self.computed: list[Any] = []
@@ -78,20 +79,20 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def cache(redis: Redis, settings: Settings) -> Cache:
+def cache(redis: Redis, settings: Settings) -> RedisCache:
     return new_cache(redis, settings)
 
 
-def new_cache(redis: Redis, settings: Settings) -> Cache:
-    return Cache(OptionalRedis(redis, settings), settings)
+def new_cache(redis: Redis, settings: Settings) -> RedisCache:
+    return RedisCache(OptionalRedis(redis, settings), settings)
 
 
 @pytest.fixture
-def shelf(cache: Cache) -> Shelf:
+def shelf(cache: RedisCache) -> Shelf:
     return Shelf(cache)
 
 
-async def test_second_call_is_answered_from_the_cache(shelf: Shelf, cache: Cache) -> None:
+async def test_second_call_is_answered_from_the_cache(shelf: Shelf, cache: RedisCache) -> None:
     assert await shelf.find("atlas") == BOOK
     assert await shelf.find("atlas") == BOOK
     assert shelf.computed == [("atlas", 1)]
@@ -111,7 +112,7 @@ async def test_each_combination_of_arguments_is_another_result(shelf: Shelf) -> 
     assert shelf.computed == [("atlas", 1), ("atlas", "1"), ('atlas",1,"', 1)]
 
 
-async def test_each_user_has_results_of_their_own(shelf: Shelf, cache: Cache) -> None:
+async def test_each_user_has_results_of_their_own(shelf: Shelf, cache: RedisCache) -> None:
     other = Shelf(cache, reader_id=2)
     other.result = None
     assert await shelf.find("atlas") == BOOK
@@ -119,14 +120,14 @@ async def test_each_user_has_results_of_their_own(shelf: Shelf, cache: Cache) ->
     assert await shelf.find("atlas") == BOOK
 
 
-async def test_without_saying_so_everybody_gets_the_same(shelf: Shelf, cache: Cache) -> None:
+async def test_without_saying_so_everybody_gets_the_same(shelf: Shelf, cache: RedisCache) -> None:
     await shelf.everybodys()
     other = Shelf(cache, reader_id=2)
     assert await other.everybodys() == BOOK
     assert not other.computed
 
 
-async def test_what_is_nobodys_is_not_kept(cache: Cache) -> None:
+async def test_what_is_nobodys_is_not_kept(cache: RedisCache) -> None:
     everybody = Shelf(cache, reader_id=None)
     await everybody.find("atlas")
     await everybody.find("atlas")
@@ -152,7 +153,7 @@ async def test_errors_are_not_kept(shelf: Shelf) -> None:
     assert time.monotonic() - started < 1  # nor does their lock stay
 
 
-async def test_hundred_misses_at_once_compute_once(shelf: Shelf, cache: Cache) -> None:
+async def test_hundred_misses_at_once_compute_once(shelf: Shelf, cache: RedisCache) -> None:
     shelf.seconds = 0.05
     results = await asyncio.gather(*(shelf.find("atlas") for _ in range(100)))
     assert results == [BOOK] * 100
@@ -203,13 +204,14 @@ PROCESS = """
 import asyncio, sys
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from app.core.cache import Cache, cached
+from app.core.cache import cached
 from app.core.config import load_settings
-from app.core.redis import OptionalRedis, build_redis
+from app.redis.cache import RedisCache
+from app.redis.client import OptionalRedis, build_redis
 
 class Service:
     computed = 0
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: RedisCache) -> None:
         self.cache = cache
     @cached(key_prefix="shared")
     async def slow(self) -> str:
@@ -221,7 +223,7 @@ async def main():
     settings = load_settings(
         database_url="postgresql://h/d", redis_timeout=10, cache_prefix=sys.argv[1]
     )
-    service = Service(Cache(OptionalRedis(build_redis(settings), settings), settings))
+    service = Service(RedisCache(OptionalRedis(build_redis(settings), settings), settings))
     print("ready", flush=True)
     sys.stdin.readline()
     assert set(await asyncio.gather(*(service.slow() for _ in range(20)))) == {"answer"}
@@ -244,7 +246,7 @@ async def test_process_that_dies_while_it_computes(
     await shelf.find.invalidate("atlas")
     (key,) = [key async for key in redis.scan_iter(f"{settings.cache_prefix}:tag:book:atlas")]
     assert key
-    monkeypatch.setattr(read_through, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(redis_cache, "WAIT_SECONDS", 0.1)
     dead = Shelf(new_cache(redis, settings))
     dead.seconds = 60
     call = asyncio.create_task(dead.find("atlas"))
@@ -274,7 +276,7 @@ async def test_invalidation_by_key(shelf: Shelf) -> None:
     [("shelf:1", ["atlas", "novel"]), ("book:atlas", ["atlas"]), ("shelf:2", []), ("shelf:*", [])],
 )
 async def test_invalidation_by_tag(
-    shelf: Shelf, cache: Cache, tag: str, computed_again: list[str]
+    shelf: Shelf, cache: RedisCache, tag: str, computed_again: list[str]
 ) -> None:
     await shelf.find("atlas")
     await shelf.find("novel")
@@ -285,7 +287,7 @@ async def test_invalidation_by_tag(
     assert [name for name, _ in shelf.computed] == computed_again
 
 
-async def test_invalidation_by_prefix(shelf: Shelf, cache: Cache) -> None:
+async def test_invalidation_by_prefix(shelf: Shelf, cache: RedisCache) -> None:
     await shelf.find("atlas")
     await shelf.everybodys()
     await cache.invalidate_prefix("books")
@@ -297,7 +299,7 @@ async def test_invalidation_by_prefix(shelf: Shelf, cache: Cache) -> None:
 
 @pytest.mark.parametrize("by", ["key", "tag", "prefix", "all"])
 async def test_result_computed_before_an_invalidation_is_never_read(
-    shelf: Shelf, cache: Cache, by: str
+    shelf: Shelf, cache: RedisCache, by: str
 ) -> None:
     """It was computed from what was there before, and is stored after."""
     shelf.may_end.clear()
@@ -334,7 +336,7 @@ async def test_lifetimes_are_bounded_and_differ(
 async def test_large_results_are_not_kept(
     shelf: Shelf, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_through, "MAX_BYTES", 10)
+    monkeypatch.setattr(redis_cache, "MAX_BYTES", 10)
     assert await shelf.find("atlas") == BOOK
     assert await shelf.find("atlas") == BOOK
     assert len(shelf.computed) == 2
@@ -394,7 +396,7 @@ async def test_evicted_version_makes_a_miss(shelf: Shelf, redis: Redis, settings
 
 async def test_cache_can_be_turned_off(redis: Redis, settings: Settings) -> None:
     settings = settings.model_copy(update={"cache_enabled": False})
-    shelf = Shelf(Cache(OptionalRedis(redis, settings), settings))
+    shelf = Shelf(RedisCache(OptionalRedis(redis, settings), settings))
     await shelf.find("atlas")
     await shelf.find("atlas")
     assert len(shelf.computed) == 2
@@ -432,7 +434,7 @@ async def test_without_redis_the_method_answers(away: tuple[Server, Settings]) -
     """F1: still once for all who ask at the same time."""
     server, settings = away
     redis = build_redis(settings)
-    shelf = Shelf(Cache(OptionalRedis(redis, settings), settings))
+    shelf = Shelf(RedisCache(OptionalRedis(redis, settings), settings))
     server.kill()
     shelf.seconds = 0.3
     assert await asyncio.gather(*(shelf.find("atlas") for _ in range(50))) == [BOOK] * 50
@@ -445,7 +447,7 @@ async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Set
     """Redis grants it to somebody who has long answered without."""
     server, settings = away
     redis = build_redis(settings)
-    shelf = Shelf(Cache(OptionalRedis(redis, settings), settings))
+    shelf = Shelf(RedisCache(OptionalRedis(redis, settings), settings))
     await redis.ping()
     server.hang()
     claim = shelf.cache._store.claim("key", ["tag"])
@@ -461,13 +463,13 @@ async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Set
 @pytest.mark.parametrize("many", [False, True])
 async def test_what_could_not_be_invalidated_is_not_read(
     shelf: Shelf,
-    cache: Cache,
+    cache: RedisCache,
     redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
     many: bool,
 ) -> None:
     """F1: Redis comes back with what it had before it went."""
-    monkeypatch.setattr("app.core.cache_store.MAX_OWED", 1 if many else 1000)
+    monkeypatch.setattr("app.redis.cache_store.MAX_OWED", 1 if many else 1000)
     await shelf.find("atlas")
     shelf.result = None
     with monkeypatch.context() as away:
@@ -486,7 +488,7 @@ async def _fail(*_: object) -> None:
 
 
 async def test_end_of_an_older_invalidation_settles_no_newer_one(
-    cache: Cache, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    cache: RedisCache, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was computed between the two would be read again."""
     answered = asyncio.Event()
@@ -501,7 +503,9 @@ async def test_end_of_an_older_invalidation_settles_no_newer_one(
     assert cache._store._owed
 
 
-async def test_other_invalidations_do_not_multiply_the_work(shelf: Shelf, cache: Cache) -> None:
+async def test_other_invalidations_do_not_multiply_the_work(
+    shelf: Shelf, cache: RedisCache
+) -> None:
     shelf.seconds = 0.2
     calls = []
     for number in range(20):
@@ -511,7 +515,7 @@ async def test_other_invalidations_do_not_multiply_the_work(shelf: Shelf, cache:
     assert len(shelf.computed) == 1
 
 
-async def test_invalidation_that_is_cancelled_has_begun(shelf: Shelf, cache: Cache) -> None:
+async def test_invalidation_that_is_cancelled_has_begun(shelf: Shelf, cache: RedisCache) -> None:
     shelf.seconds = 0.2
     before = asyncio.create_task(shelf.find("atlas"))
     await shelf.begun.wait()

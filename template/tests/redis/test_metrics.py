@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from app.core.cache import Cache, cached
 from app.core.config import Settings
-from app.core.events import State
+from app.features import State
 from app.main import create_app
 from tests.conftest import running
 from tests.counting import value

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import Settings
-from app.core.rate_limit import Decision, InProcessRateLimiter, Limit
-from app.core.redis import OptionalRedis, build_redis, close_redis
-from app.core.redis_rate_limit import RedisRateLimiter
+from app.redis.client import OptionalRedis, build_redis, close_redis
+from app.redis.rate_limit import RedisRateLimiter
+from app.server.rate_limit import Decision, InProcessRateLimiter, Limit
 from tests.redis.conftest import Server, run_at_once
 
 LIMIT = Limit("requests", requests=20, seconds=60)
@@ -118,9 +118,9 @@ async def test_server_whose_clock_was_set_back(
 PROCESS = """
 import asyncio, sys
 from app.core.config import load_settings
-from app.core.rate_limit import InProcessRateLimiter, Limit
-from app.core.redis import OptionalRedis, build_redis
-from app.core.redis_rate_limit import RedisRateLimiter
+from app.server.rate_limit import InProcessRateLimiter, Limit
+from app.redis.client import OptionalRedis, build_redis
+from app.redis.rate_limit import RedisRateLimiter
 
 async def main():
     settings = load_settings(database_url="postgresql://h/d", redis_timeout=10)

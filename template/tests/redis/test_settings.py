@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.config import SettingsError, load_settings
-from app.core.redis import build_redis
+from app.redis.client import build_redis
 
 # That fixture shuts out the developer's environment and `.env`.
 pytestmark = pytest.mark.usefixtures("settings")

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 from app.core.config import Settings
-from app.core.events import State
+from app.features import State
 from app.main import create_app
 from tests.accounts import Tokens, login, register
 from tests.conftest import SessionFactory, client_of

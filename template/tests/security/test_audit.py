@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from app.core.audit import AuditEvent, AuditTrail
+from app.accounts.audit import AuditEvent, AuditTrail
 from app.core.config import Settings
 from app.utils.logging import configure_logging
 from tests.accounts import (

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import event, text, update
 
+from app.accounts import passwords
+from app.accounts.names import name_key, parse_username
+from app.accounts.password_policy import common_passwords
+from app.accounts.passwords import PasswordService
 from app.core.config import Settings
-from app.core.events import State
-from app.core.names import name_key, parse_username
-from app.core.password_policy import common_passwords
 from app.core.security import get_password_hash
+from app.features import State
 from app.models.user import User
 from app.schemas.user import UserCreate
-from app.services import passwords
-from app.services.passwords import PasswordService
 from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, register, sign_in
 from tests.conftest import SessionFactory, client_of
 

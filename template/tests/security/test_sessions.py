@@ -13,14 +13,14 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from structlog.testing import capture_logs
 
+from app.accounts.origin import Origin
+from app.accounts.passwords import PasswordService
 from app.core.config import Settings
-from app.core.events import State
-from app.core.origin import Origin
+from app.features import State
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.user_session import UserSessionRepository
 from app.services.auth import AuthService
-from app.services.passwords import PasswordService
 from tests.accounts import (
     AUTH,
     ME,

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 
 from app.core.config import Settings
-from app.core.events import State
+from app.features import State
 from app.models.login_failure import LoginFailure
 from app.repositories.login_failure import LEAK, MEMORY, LoginFailureRepository
 from app.services.throttle import ACCOUNT, ADDRESS, PAIR

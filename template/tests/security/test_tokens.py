@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from app.core import security
 from app.core.config import Settings
-from app.core.events import State
+from app.features import State
 from app.utils.exceptions import UnauthorizedError
 from tests.accounts import AUTH, ME, PASSWORD, Tokens, login, register
 from tests.conftest import SessionFactory, client_of

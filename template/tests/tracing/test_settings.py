@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from app.core.telemetry_settings import TelemetrySettings
+from app.settings.tracing import TelemetrySettings
 
 
 @pytest.mark.parametrize(

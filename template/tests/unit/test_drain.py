@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.core import drain
-from app.core.drain import Drain
+from app.server import drain
+from app.server.drain import Drain
 
 
 @pytest.fixture

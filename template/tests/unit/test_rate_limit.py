@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.rate_limit import InProcessRateLimiter, Limit
+from app.server.rate_limit import InProcessRateLimiter, Limit
 
 LIMIT = Limit("requests", requests=10, seconds=60)
 

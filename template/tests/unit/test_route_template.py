@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.middleware.route_template import route_template
+from app.metrics.route_template import route_template
 
 
 async def answer(book: int = 0) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, status
 
-from app.core.permissions import Permission
+from app.accounts.permissions import Permission
 from app.dependencies.auth import (
     CurrentAdmin,
     CurrentSession,

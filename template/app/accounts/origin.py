@@ -1,0 +1,28 @@
+"""Where a request comes from."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from app.server.address import Address, Network, client_address, network_of
+
+MAX_USER_AGENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The client's address, as the server tells it, and what it calls itself."""
+
+    address: Address | None
+    user_agent: str
+
+    @classmethod
+    def of(cls, connection: HTTPConnection) -> "Origin":
+        """Read it from the request."""
+        user_agent = connection.headers.get("user-agent", "")[:MAX_USER_AGENT].replace("\0", "")
+        return cls(client_address(connection.scope), user_agent)
+
+    @property
+    def network(self) -> Network | None:
+        """What this client commands: an IPv4 address, or the /64 that every IPv6 client has."""
+        return network_of(self.address)

@@ -1,0 +1,62 @@
+"""What a feature of the service consists of."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from app.core.config import Settings
+from app.server.rate_limit import Strategy
+from app.settings.base import BaseServiceSettings
+
+State = Mapping[str, Any]
+"""What the parts of the lifespan have built so far; in the end it is `request.state`."""
+
+Part = Callable[[Settings, State], AbstractAsyncContextManager[State]]
+"""A part of the lifespan: it opens something at start, adds it to the state, and closes it."""
+
+Check = Callable[[State], Awaitable[object]]
+"""Fails when something is away. It needs no deadline of its own."""
+
+
+def _no_middleware(_settings: Settings) -> Sequence[Middleware]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """Everything that a feature adds to the service. Each field may be left out."""
+
+    routers: Sequence[APIRouter] = ()
+    """Routes of version 1 of the API."""
+
+    part: Part | None = None
+    """Its part of the lifespan. Parts open in the order of the features and close in reverse."""
+
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    """Optional dependencies that `/health` reports on: while one fails, the service is degraded."""
+
+    commands: Sequence[click.Command] = ()
+    """Commands of `uv run app`."""
+
+    middleware: Callable[[Settings], Sequence[Middleware]] = _no_middleware
+    """Middleware around the routes: requests that are refused earlier do not reach it."""
+
+    observers: Callable[[Settings], Sequence[Middleware]] = _no_middleware
+    """Middleware around all other middleware: it sees every request and every answer."""
+
+    settings: Sequence[type[BaseServiceSettings]] = ()
+    """Settings of its own, which are read and checked at start."""
+
+    rate_limit: Callable[[Settings], Strategy] | None = None
+    """Decides how requests are counted, in place of counting them by address."""
+
+    install: Callable[[FastAPI, Settings], None] | None = None
+    """Adds to the app what the other fields cannot, such as routes outside of version 1."""
+
+    reset: Callable[[State], Awaitable[object]] | None = None
+    """Forgets what it remembers outside of the database. Tests call it before each test."""

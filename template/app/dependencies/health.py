@@ -1,0 +1,24 @@
+"""The health service of this process."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.repositories.health import HealthRepository
+from app.services.health import HealthService
+
+
+async def get_health_service(request: Request) -> HealthService:
+    """Return the health service over what the process is connected to."""
+    state = request.state
+    return HealthService(
+        HealthRepository(state.probe_engine),
+        {name: partial(check, request.scope["state"]) for name, check in state.checks.items()},
+        state.revisions,
+        state.drain,
+        state.settings.environment,
+    )
+
+
+HealthServiceDep = Annotated[HealthService, Depends(get_health_service)]

@@ -1,0 +1,73 @@
+"""Accounts: registration, login, sessions, roles and permissions."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from app.accounts.no_store import NoStoreMiddleware
+from app.accounts.passwords import PasswordService
+from app.accounts.rate_limit import ByUser
+from app.api.v1.endpoints import auth, users
+from app.commands.accounts import create_admin, purge_sessions
+from app.core.config import Settings
+from app.core.feature import Feature, State
+from app.server.rate_limit import Limit
+from app.settings.accounts import AuthSettings
+
+
+class AccountsState(TypedDict):
+    """What the part adds to the state."""
+
+    passwords: PasswordService
+
+
+@asynccontextmanager
+async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[AccountsState]:
+    """Keep the threads that hash passwords."""
+    passwords = PasswordService(settings)
+    try:
+        yield {"passwords": passwords}
+    finally:
+        passwords.close()
+
+
+def observers(settings: Settings) -> Sequence[Middleware]:
+    """Keep every answer under `/auth` out of caches, errors included."""
+    return [Middleware(NoStoreMiddleware, path=_auth_path(settings))]
+
+
+def rate_limit(settings: Settings) -> ByUser:
+    """Count requests per user."""
+    limit = Limit("requests", settings.rate_limit_per_minute)
+    return ByUser(limit, settings, auth_path=_auth_path(settings))
+
+
+def install(app: FastAPI, _settings: Settings) -> None:
+    """Document the address of the login, which depends on the settings."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        # Relative, because a proxy may put the whole service under a path of its own.
+        scheme = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]
+        scheme["flows"]["password"]["tokenUrl"] = app.url_path_for("login").lstrip("/")
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def _auth_path(settings: Settings) -> str:
+    return f"{settings.api_v1_prefix}{auth.router.prefix}/"
+
+
+ACCOUNTS = Feature(
+    routers=(auth.router, users.router),
+    part=part,
+    commands=(create_admin, purge_sessions),
+    observers=observers,
+    rate_limit=rate_limit,
+    install=install,
+)

@@ -1,0 +1,37 @@
+"""Metrics for Prometheus."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from app.core.config import Settings
+from app.core.feature import Feature, State
+from app.metrics import endpoint
+from app.metrics.middleware import MetricsMiddleware, create_series
+from app.metrics.pool import count_connections
+from app.settings.database import DatabaseSettings
+from app.settings.metrics import MetricsSettings
+
+
+@asynccontextmanager
+async def part(settings: DatabaseSettings, state: State) -> AsyncGenerator[State]:
+    """Count the connections to the database."""
+    count_connections(state["engine"], settings)
+    yield {}
+
+
+def observers(settings: MetricsSettings) -> Sequence[Middleware]:
+    """Count requests."""
+    return [Middleware(MetricsMiddleware)] if settings.metrics_enabled else []
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Serve what is counted."""
+    if settings.metrics_enabled:
+        app.include_router(endpoint.router)
+        create_series(app)
+
+
+METRICS = Feature(part=part, observers=observers, install=install)

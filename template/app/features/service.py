@@ -1,0 +1,62 @@
+"""What every service has: its database, its probes, its rate limiter and its graceful shutdown."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from app.api import system
+from app.api.docs import add_docs
+from app.core.config import Settings
+from app.core.feature import Feature, State
+from app.db.migrations import Revisions, read_revisions
+from app.db.session import build_engine, build_session_factory
+from app.server.drain import Drain
+from app.server.rate_limit import InProcessRateLimiter, RateLimiter
+
+
+class ServiceState(TypedDict):
+    """What the parts below add to the state."""
+
+    drain: Drain
+    engine: AsyncEngine
+    probe_engine: AsyncEngine
+    session_factory: async_sessionmaker[AsyncSession]
+    revisions: Revisions
+    rate_limiter: RateLimiter
+
+
+@asynccontextmanager
+async def part(settings: Settings, _state: State) -> AsyncGenerator[ServiceState]:
+    """Open the database's pools, and listen for SIGTERM before the server does."""
+    drain = Drain(settings.drain_seconds)
+    engine = build_engine(settings)
+    # Probes have a connection of their own: a busy pool is no unhealthy database.
+    probe_engine = build_engine(
+        settings.model_copy(update={"db_pool_size": 1, "db_max_overflow": 1})
+    )
+    try:
+        with drain.before_the_server():
+            yield {
+                "drain": drain,
+                "engine": engine,
+                "probe_engine": probe_engine,
+                "session_factory": build_session_factory(engine),
+                "revisions": read_revisions(),
+                "rate_limiter": InProcessRateLimiter(),
+            }
+    finally:
+        await engine.dispose()
+        await probe_engine.dispose()
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Add the probes, and the documentation where it is enabled."""
+    app.include_router(system.router)
+    if settings.docs_enabled:
+        add_docs(app)
+
+
+SERVICE = Feature(part=part, install=install)

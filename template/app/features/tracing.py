@@ -1,0 +1,32 @@
+"""Traces by OpenTelemetry."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.middleware import Middleware
+
+from app.core.feature import Feature, State
+from app.core.telemetry import Telemetry
+from app.settings.tracing import TelemetrySettings
+from app.tracing.middleware import TraceMiddleware
+from app.tracing.statements import trace_statements
+
+
+@asynccontextmanager
+async def part(_settings: TelemetrySettings, state: State) -> AsyncGenerator[State]:
+    """Send spans while the service runs, those of SQL statements among them."""
+    telemetry: Telemetry = state["telemetry"]
+    telemetry.start()
+    trace_statements(state["engine"], telemetry)
+    try:
+        yield {}
+    finally:
+        await telemetry.stop()
+
+
+def observers(settings: TelemetrySettings) -> Sequence[Middleware]:
+    """Join the log and the traces."""
+    return [Middleware(TraceMiddleware)] if settings.otel_enabled else []
+
+
+TRACING = Feature(part=part, observers=observers)

@@ -1,0 +1,28 @@
+"""Spans of the calls to other services."""
+
+from httpx2 import URL, AsyncClient, Request
+from opentelemetry import propagate
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, RequestInfo
+from opentelemetry.trace import Span
+
+from app.core.telemetry import Telemetry
+
+
+def trace_calls(client: AsyncClient, telemetry: Telemetry) -> None:
+    """Make a span for every call of a traced request, and pass its trace on."""
+    if telemetry.provider is not None:
+        client.event_hooks = {"request": [_pass_trace_on]}
+        HTTPX2ClientInstrumentor.instrument_client(
+            client, telemetry.provider, request_hook=_hide_secrets
+        )
+
+
+async def _hide_secrets(span: Span, request: RequestInfo) -> None:
+    """Record the URL without its query and its credentials, which may be secret."""
+    url = URL(str(request.url))
+    span.set_attribute("url.full", f"{url.scheme}://{url.netloc.decode()}{url.path}")
+
+
+async def _pass_trace_on(request: Request) -> None:
+    """Pass the trace on also where the call has no span: then it is not recorded there either."""
+    propagate.inject(request.headers)

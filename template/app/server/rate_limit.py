@@ -1,0 +1,92 @@
+"""Rate limits, counted over a sliding window: no burst fits around the edge of a minute."""
+
+import time
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.types import Scope
+
+from app.server.address import client_network
+
+MAX_KEYS = 10_000
+"""Clients that a process keeps count of: some 10 MB at 100 requests each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Requests that are allowed within any span of `seconds`. Each limit is counted apart."""
+
+    name: str
+    requests: int
+    seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request may pass, and what is left."""
+
+    allowed: bool
+    remaining: int
+    reset: float
+    """Seconds until the oldest request that counts leaves the window."""
+
+
+class Strategy(Protocol):
+    """Decides how a request is counted."""
+
+    @property
+    def limits(self) -> Sequence[Limit]:
+        """The limits that there are."""
+
+    def __call__(self, scope: Scope) -> tuple[Limit, str]:
+        """Return the limit that a request counts under, and the client it counts for."""
+
+
+class ByAddress:
+    """Counts requests per IP address, in IPv6 per /64."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limits = (limit,)
+
+    def __call__(self, scope: Scope) -> tuple[Limit, str]:
+        """Return the limit and the client's network."""
+        return self.limits[0], client_network(scope)
+
+
+class RateLimiter(Protocol):
+    """Counts requests."""
+
+    async def hit(self, limit: Limit, client: str) -> Decision:
+        """Count a request of `client`, unless it is refused: those do not count."""
+
+
+class InProcessRateLimiter:
+    """Counts in this process alone.
+
+    Its memory is bounded: beyond `max_keys` clients, it forgets the least recently seen one.
+    """
+
+    def __init__(
+        self, *, max_keys: int = MAX_KEYS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._max_keys = max_keys
+        self._clock = clock
+        self._hits: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
+
+    async def hit(self, limit: Limit, client: str) -> Decision:
+        """Count a request of `client`, unless it is refused: those do not count."""
+        now, key = self._clock(), (limit.name, client)
+        hits = self._hits.setdefault(key, array("d"))
+        self._hits.move_to_end(key)
+        if len(self._hits) > self._max_keys:
+            self._hits.popitem(last=False)
+        del hits[: bisect_right(hits, now - limit.seconds)]
+        allowed = len(hits) < limit.requests
+        if allowed:
+            hits.append(now)
+        remaining = max(0, limit.requests - len(hits))
+        return Decision(allowed, remaining, hits[0] + limit.seconds - now)

@@ -1,0 +1,115 @@
+"""Health and readiness of the service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import __version__
+from app.db.migrations import Revisions
+from app.repositories.health import HealthRepository
+from app.schemas.health import Health, PartStatus
+from app.server.drain import Drain
+from app.utils.exceptions import ServiceUnavailableError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+CHECK_FAILURES = (SQLAlchemyError, OSError)  # of which TimeoutError is one
+
+Check = Callable[[], Awaitable[object]]
+
+CHECK_TIMEOUT = 0.8
+"""Seconds a check may take: less than the second that probes usually wait."""
+
+
+class HealthService:
+    """Health and readiness. Every check is bounded by `CHECK_TIMEOUT`.
+
+    `checks` are those of optional dependencies, by name.
+    """
+
+    def __init__(
+        self,
+        repository: HealthRepository,
+        checks: Mapping[str, Check],
+        revisions: Revisions,
+        drain: Drain,
+        environment: str,
+    ) -> None:
+        self._repository = repository
+        self._checks = checks
+        self._revisions = revisions
+        self._drain = drain
+        self._environment = environment
+
+    async def report(self) -> Health:
+        """Report on every dependency; a dependency that is away raises nothing."""
+        database, *others = await asyncio.gather(
+            self._database(), *(self._status(name) for name in self._checks)
+        )
+        parts = dict(zip(self._checks, others, strict=True))
+        degraded = database == "healthy" and "unhealthy" in others
+        return Health(
+            status="degraded" if degraded else database,
+            version=__version__,
+            environment=self._environment,
+            database=database,
+            timestamp=datetime.now(UTC),
+            **parts,
+        )
+
+    async def require_ready(self) -> None:
+        """Return when requests may come.
+
+        Raises:
+            ServiceUnavailableError: the process is about to stop, the database is away, or its
+                schema is behind this build.
+        """
+        if self._drain.begun:
+            raise ServiceUnavailableError("This process is about to stop.")
+        try:
+            current = await _bounded(self._repository.current_revision())
+        except CHECK_FAILURES as error:
+            log.warning("not_ready", failure=type(error).__name__)
+            raise ServiceUnavailableError("The database does not answer.") from error
+        if not self._revisions.reached_by(current):
+            log.warning("not_ready", failure="schema_behind", revision=current)
+            raise ServiceUnavailableError("The database schema is behind: run `app migrate`.")
+
+    async def _database(self) -> PartStatus:
+        try:
+            await _bounded(self._repository.ping())
+        except CHECK_FAILURES as error:
+            log.warning("database_unhealthy", failure=type(error).__name__)
+            return "unhealthy"
+        return "healthy"
+
+    async def _status(self, name: str) -> PartStatus:
+        try:
+            await _bounded(self._checks[name]())
+        except Exception as error:  # noqa: BLE001  # each client library has errors of its own
+            log.warning(f"{name}_unhealthy", failure=type(error).__name__)
+            return "unhealthy"
+        return "healthy"
+
+
+async def _bounded(check: Awaitable[T]) -> T:
+    """Return what `check` returns, or raise TimeoutError in time.
+
+    A connection to a server that hangs also takes its time to close. So the check is cancelled,
+    but not waited for.
+    """
+    task = asyncio.ensure_future(check)
+    task.add_done_callback(lambda late: late.cancelled() or late.exception())
+    try:
+        done, _ = await asyncio.wait({task}, timeout=CHECK_TIMEOUT)
+        if done:
+            return task.result()
+        raise TimeoutError
+    finally:
+        task.cancel()

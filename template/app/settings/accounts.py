@@ -1,0 +1,91 @@
+"""Settings of accounts: keys, lifetimes, and what a password hash costs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from app.settings.base import BaseServiceSettings, in_production
+
+PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
+
+MIN_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""What RFC 7518, section 3.2, asks of a key: as many bytes as the hash has."""
+
+MIN_KEY_VARIETY = 8
+"""Different characters in a key: a random one practically always has more, even in hex."""
+
+WEAKEST_ARGON2_COST = 35_840
+"""Memory in KiB times passes, of the weakest row that OWASP's Password Storage Cheat Sheet has."""
+
+
+class AuthSettings(BaseServiceSettings):
+    """What signs tokens and hashes passwords."""
+
+    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    """The one algorithm that signs tokens: HS256, HS384 or HS512."""
+
+    jwt_secret_key: Annotated[SecretStr, Field(examples=["an example, which signs nothing at all"])]
+    """The key that signs tokens: random, 32 bytes or more, as `openssl rand -base64 48` prints."""
+
+    jwt_previous_secret_key: SecretStr | None = None
+    """The key before: its tokens stay valid. Remove it REFRESH_TOKEN_EXPIRE_DAYS later."""
+
+    access_token_expire_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    """Minutes that an access token is valid."""
+
+    refresh_token_expire_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """Days that a refresh token is valid, and with it a session that nobody uses."""
+
+    session_max_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days after which a session ends, however much it is used."""
+
+    argon2_memory_cost: Annotated[int, Field(ge=8, le=4_194_304)] = 19_456
+    """KiB of memory that hashing a password takes."""
+
+    argon2_time_cost: Annotated[int, Field(ge=1, le=100)] = 2
+    """Passes over that memory."""
+
+    argon2_parallelism: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that hash one password."""
+
+    argon2_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    """Passwords that each process hashes at a time; the others wait."""
+
+    rate_limit_auth_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
+    """Requests that one address may send to /auth within any minute, whoever sends them."""
+
+    @field_validator("jwt_previous_secret_key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, key: object) -> object:
+        return None if key == "" else key
+
+    @field_validator("jwt_secret_key", "jwt_previous_secret_key")
+    @classmethod
+    def _strong_key(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is None:
+            return key
+        value = key.get_secret_value()
+        algorithm = info.data.get("jwt_algorithm", "HS256")
+        if len(value.encode()) < MIN_KEY_BYTES[algorithm]:
+            raise ValueError(f"is shorter than the {MIN_KEY_BYTES[algorithm]} bytes of {algorithm}")
+        if in_production(info.data) and (
+            len(set(value)) < MIN_KEY_VARIETY
+            or any(word in value.casefold() for word in PLACEHOLDER_SECRETS)
+        ):
+            raise ValueError("is no random key, which production refuses")
+        return key
+
+    @field_validator("argon2_time_cost")
+    @classmethod
+    def _costly_hash_in_production(cls, time_cost: int, info: ValidationInfo) -> int:
+        memory_cost = info.data.get("argon2_memory_cost", WEAKEST_ARGON2_COST)
+        if in_production(info.data) and memory_cost * time_cost < WEAKEST_ARGON2_COST:
+            raise ValueError("is too low for this ARGON2_MEMORY_COST, which production refuses")
+        return time_cost
+
+    @field_validator("argon2_parallelism")
+    @classmethod
+    def _memory_for_each_thread(cls, parallelism: int, info: ValidationInfo) -> int:
+        if parallelism * 8 > info.data.get("argon2_memory_cost", parallelism * 8):
+            raise ValueError("takes an ARGON2_MEMORY_COST of 8 for each thread")
+        return parallelism

@@ -1,0 +1,63 @@
+"""Settings of the HTTP interface."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.settings.base import BaseServiceSettings, CommaSeparated, Seconds, in_production
+
+
+class HttpSettings(BaseServiceSettings):
+    """What the service accepts, from which hosts and web sites."""
+
+    docs_enabled: bool = Field(default_factory=lambda data: not in_production(data))
+    """Serve /docs, /redoc and /openapi.json, as true or false. Off in production unless set."""
+
+    api_v1_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/api/v1"
+    """The path under which version 1 of the API lives, such as /api/v1."""
+
+    max_body_size: Annotated[int, Field(ge=1)] = 1_048_576
+    """The largest request body, in bytes."""
+
+    request_timeout: Seconds = 30
+    """Seconds after which a request is given up."""
+
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        default_factory=lambda data: 0 if data.get("environment") == "development" else 5
+    )
+    """Seconds between SIGTERM, from which on /ready says no, and the stop. 0 in development."""
+
+    allowed_hosts: Annotated[CommaSeparated, Field(validate_default=True)] = ()
+    """The names this service is called by, as api.example.com,*.example.org; * takes any."""
+
+    cors_origins: CommaSeparated = ()
+    """The web sites whose pages may call us, as https://app.example.com,https://example.org."""
+
+    cors_credentials: bool = False
+    """Let those pages send cookies along, as true or false."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_in_production(cls, hosts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not hosts and in_production(info.data):
+            raise ValueError("is missing")
+        for host in hosts:
+            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):
+                raise ValueError("holds something that is no host name")
+        return hosts or ("*",)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"\*|https?://[A-Za-z0-9.:-]+", origin):
+                raise ValueError("holds something that is no origin")
+        return origins
+
+    @field_validator("cors_credentials")
+    @classmethod
+    def _no_credentials_for_every_site(cls, credentials: bool, info: ValidationInfo) -> bool:
+        if credentials and "*" in info.data.get("cors_origins", ()):
+            raise ValueError("would let every web site act for its visitors: name CORS_ORIGINS")
+        return credentials

@@ -1,0 +1,92 @@
+"""Settings of Redis, and of what the service keeps there."""
+
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from app import PROJECT_SLUG
+from app.settings.base import PLACEHOLDER_PASSWORDS, in_production
+from app.settings.resilience import ResilienceSettings
+
+_SCHEMES = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "unix": "unix",
+    "valkey": "redis",
+    "valkeys": "rediss",
+}
+
+# Others would change what the service relies on, such as its deadlines.
+_OPTIONS = {
+    "db",
+    "password",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_cert_reqs",
+    "ssl_certfile",
+    "ssl_check_hostname",
+    "ssl_keyfile",
+    "username",
+}
+
+
+def parse_redis_url(value: SecretStr) -> SecretStr:
+    """Return `value` as a URL that redis-py understands in full.
+
+    Raises:
+        ValueError: when it cannot work; the message holds no part of it.
+    """
+    scheme, _, rest = value.get_secret_value().strip().partition("://")
+    if scheme not in _SCHEMES:
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    url = f"{_SCHEMES[scheme]}://{rest}"
+    try:
+        parts = urlsplit(url)
+        missing = not parts.path if scheme == "unix" else not parts.hostname
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+        unknown = parse_qs(parts.query, keep_blank_values=True).keys() - _OPTIONS
+    except (AttributeError, RedisError, TypeError, ValueError):
+        raise ValueError("is no URL, or has a parameter that is not supported") from None
+    if unknown:
+        raise ValueError("has a parameter that is not supported")
+    if missing:
+        raise ValueError("does not say where Redis is")
+    if scheme != "unix" and not (parts.path in {"", "/"} or parts.path[1:].isdecimal()):
+        raise ValueError("has a database that is no number")  # redis-py would take 0 instead
+    return SecretStr(url)
+
+
+class RedisSettings(ResilienceSettings):
+    """Where Redis is, and how long we wait for it. Valkey speaks the same language."""
+
+    redis_url: Annotated[
+        SecretStr, AfterValidator(parse_redis_url), Field(examples=["redis://localhost"])
+    ]
+    """Redis or Valkey, as redis://user:password@host:6379/0; rediss:// for TLS."""
+
+    redis_max_connections: Annotated[int, Field(ge=1)] = 10
+    """Connections that each process may open; a command waits for a free one."""
+
+    redis_timeout: Annotated[float, Field(ge=0.001, le=60)] = 0.1
+    """Seconds after which a request goes on without Redis."""
+
+    cache_enabled: bool = True
+    """Keep results in Redis, as true or false."""
+
+    cache_ttl: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """Seconds that a result is kept, where the code does not say otherwise."""
+
+    cache_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = PROJECT_SLUG
+    """What every key begins with, where services share a Redis: letters, digits, dots, hyphens."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _no_placeholder_in_production(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:
+        # No password at all is fine: a socket, or a network that nobody else is on.
+        password = ConnectionPool.from_url(url.get_secret_value()).connection_kwargs.get("password")
+        if in_production(info.data) and (password or "none").casefold() in PLACEHOLDER_PASSWORDS:
+            raise ValueError("has a placeholder password, which production refuses")
+        return url

@@ -1,0 +1,47 @@
+"""Settings of the traces. Their names are OpenTelemetry's own."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from app import PROJECT_SLUG
+from app.settings.base import BaseServiceSettings
+
+GRPC_PORT = 4317
+
+
+def check_endpoint(url: str) -> str:
+    """Return `url`, without a slash at its end.
+
+    Raises:
+        ValueError: it cannot work; the message holds no part of it.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is no address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must begin with http:// or https:// and name a host")
+    if port == GRPC_PORT:
+        raise ValueError("has the port of OTLP over gRPC: this is OTLP over HTTP, usually 4318")
+    return url.rstrip("/")
+
+
+class TelemetrySettings(BaseServiceSettings):
+    """Whether requests are traced, which of them, and where the traces go."""
+
+    otel_enabled: bool = False
+    """Trace requests, as true or false."""
+
+    otel_service_name: Annotated[str, Field(min_length=1)] = PROJECT_SLUG
+    """The name of this service in traces."""
+
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = (
+        "http://localhost:4318"
+    )
+    """Where traces are sent by OTLP over HTTP, as http://collector:4318."""
+
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The share of requests that are traced, from 0 to 1, where no caller has decided it."""
