@@ -23,6 +23,9 @@ DEPLOYED = ("kubernetes", "ci")
 
 Render = Callable[..., Path]
 
+TEMPLATE = ("copier.yml", "extensions/features", "template")
+"""What the template is made of. The rest of the repository is about it."""
+
 NEW_FEATURE = """\
 jobs:
   type: bool
@@ -61,7 +64,7 @@ def _trust_modes_of_files() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def copier_template_paths() -> list[str]:
     """What pytest-copier copies into the repository that it renders from."""
-    return ["copier.yml", "template"]
+    return list(TEMPLATE)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +88,10 @@ def later(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     template = tmp_path_factory.mktemp("later") / "template"
     git(template.parent, "clone", "--quiet", "--no-tags", str(copier_template), str(template))
     git(template, "tag", "1.0.0")
-    replace_in(template / "copier.yml", "\nci:\n", f"\n{NEW_FEATURE}\nci:\n")
+    (template / "extensions" / "features" / "jobs.yml").write_text(NEW_FEATURE)
+    include = "---\n!include extensions/features/{}.yml\n"
+    ci = include.format("ci")
+    replace_in(template / "copier.yml", ci, include.format("jobs") + ci)
     source = template / "template"
     replace_in(source / "Makefile.jinja", "Everything one does", "All that one does")
     replace_in(source / "app" / "core" / "events.py.jinja", "closed at stop", "closed in the end")

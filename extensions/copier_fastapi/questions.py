@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
+from copier._template import load_template_config
 
 from copier_fastapi.errors import RefusedError
 
@@ -34,7 +34,7 @@ class Questions:
     @classmethod
     def load(cls, template: Path) -> "Questions":
         """Read the questions of the template in the directory `template`."""
-        config = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+        config = load_template_config(template / "copier.yml", quiet=True)
         return cls({name: question for name, question in config.items() if name[0] != "_"})
 
     def features(self) -> dict[str, list[Any]]:
