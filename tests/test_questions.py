@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from copier_fastapi.questions import UnknownAnswerError
-from tests.conftest import QUESTIONS, ROOT, Render, load_yaml, run
+from tests.support.files import load_yaml
+from tests.support.shell import run
+from tests.support.template import QUESTIONS, ROOT, Render
 
 FEATURES = QUESTIONS.features()
 OFF = {name: answers[0] for name, answers in FEATURES.items()}

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from copier_fastapi.files import differing
-from tests.conftest import QUESTIONS, Render, commit, run
-from tests.projects import (
+from tests.support.projects import (
     answers_of,
     app_dev,
     copier_fastapi,
@@ -19,6 +18,8 @@ from tests.projects import (
     start,
     unmarked,
 )
+from tests.support.shell import commit, run
+from tests.support.template import QUESTIONS, Render
 
 pytestmark = pytest.mark.living
 

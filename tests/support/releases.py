@@ -4,7 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT, TEMPLATE, git
+from tests.support.shell import git
+from tests.support.template import PARTS, ROOT
 
 HEAD = "99.0.0"
 """The tag of the template as it is now, above every release."""
@@ -40,8 +41,8 @@ def build(directory: Path) -> Path:
     git(ROOT, "clone", "--quiet", "--no-tags", str(ROOT), str(directory))
     for version, found in released().items():
         git(directory, "tag", version, found)
-    git(directory, "rm", "--quiet", "-r", *TEMPLATE)
-    for name in TEMPLATE:
+    git(directory, "rm", "--quiet", "-r", *PARTS)
+    for name in PARTS:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, directory / name)
     git(directory, "add", "--all")
