@@ -14,9 +14,6 @@ from tests.support.files import replace_in
 from tests.support.shell import commit, git, run
 from tests.support.template import PARTS, QUESTIONS, Render
 
-DEPLOYED = ("kubernetes", "ci")
-"""Features without code that a suite runs: what they add has checks of its own."""
-
 NEW_FEATURE = """\
 jobs:
   type: bool

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DEPLOYED
+from tests.support.features import DEPLOYED
 from tests.support.files import load_yaml
 from tests.support.shell import run
 from tests.support.template import QUESTIONS, Render

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from covertable import make
 
-from tests.conftest import DEPLOYED
+from tests.support.features import DEPLOYED
 from tests.support.shell import run
 from tests.support.template import QUESTIONS, Render
 
