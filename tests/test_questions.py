@@ -11,8 +11,10 @@ from copier._template import load_template_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from copier_fastapi.questions import UnknownAnswerError
+from copier_fastapi.questions import NewerTemplateError, Questions, UnknownAnswerError
+from copier_fastapi.rendering import questions_of
 from tests.support.files import load_yaml
+from tests.support.projects import copier_fastapi
 from tests.support.shell import run
 from tests.support.template import QUESTIONS, ROOT, Render
 
@@ -79,6 +81,31 @@ def test_reserved_slugs_are_complete(render: Render) -> None:
     assert names <= set(QUESTIONS.by_name["project_slug"]["validator"].split())
     with pytest.raises(ValueError, match=r"'project_slug'.*library"):
         render(project_slug="starlette")
+
+
+NEWER = {
+    "a later Copier": '_min_copier_version: "99"\n',
+    "an unknown tag": "project_name: !later My Service\n",
+    "an unknown way to include": "project_name: My Service\n---\n!include [a.yml, b.yml]\n",
+    "an unknown type": "project_name: {type: later, default: none}\n",
+}
+
+
+@pytest.mark.parametrize("text", NEWER.values(), ids=NEWER)
+def test_newer_form_of_template_is_named_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "copier.yml").write_text(text)
+    with pytest.raises(NewerTemplateError, match="needs a newer copier-fastapi: pip install"):
+        questions_of(str(tmp_path))
+    arguments = ("new", "it", "--defaults", "--template", tmp_path)
+    printed = copier_fastapi(tmp_path, *arguments, status=(1,))
+    assert printed.endswith("Error: " + str(NewerTemplateError()) + "\n")
+    assert not (tmp_path / "it").exists()
+
+
+def test_choices_that_are_computed_are_not_read_as_letters(tmp_path: Path) -> None:
+    (tmp_path / "copier.yml").write_text("size: {type: str, choices: '{= sizes =}'}\n")
+    with pytest.raises(NewerTemplateError):
+        Questions.load(tmp_path).parse(["size=s"])
 
 
 @pytest.mark.parametrize(
