@@ -1,27 +1,18 @@
 """Rendering, strictly: unknown answers are refused and nothing unsafe is allowed."""
 
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from copier import Worker, run_copy
 from jinja2 import Environment
 
-from copier_fastapi.questions import Questions
-
-ROOT = Path(__file__).parents[1]
-QUESTIONS = Questions.load(ROOT)
-
-DEPLOYED = ("kubernetes", "ci")
-"""Features without code that a suite runs: what they add has checks of its own."""
-
-Render = Callable[..., Path]
+from tests.support.files import replace_in
+from tests.support.shell import commit, git, run
+from tests.support.template import PARTS, QUESTIONS, Render
 
 NEW_FEATURE = """\
 jobs:
@@ -61,7 +52,7 @@ def _trust_modes_of_files() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def copier_template_paths() -> list[str]:
     """What pytest-copier copies into the repository that it renders from."""
-    return ["copier.yml", "template"]
+    return list(PARTS)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +76,10 @@ def later(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     template = tmp_path_factory.mktemp("later") / "template"
     git(template.parent, "clone", "--quiet", "--no-tags", str(copier_template), str(template))
     git(template, "tag", "1.0.0")
-    replace_in(template / "copier.yml", "\nci:\n", f"\n{NEW_FEATURE}\nci:\n")
+    (template / "extensions" / "features" / "jobs.yml").write_text(NEW_FEATURE)
+    include = "---\n!include extensions/features/{}.yml\n"
+    ci = include.format("ci")
+    replace_in(template / "copier.yml", ci, include.format("jobs") + ci)
     source = template / "template"
     replace_in(source / "Makefile.jinja", "Everything one does", "All that one does")
     replace_in(source / "app" / "core" / "events.py.jinja", "closed at stop", "closed in the end")
@@ -114,67 +108,3 @@ def _tidy_home_of_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for state in (*base.glob("*/.dev"), *base.glob("*/*/.dev")):
         name = sha256(bytes(state.resolve())).hexdigest()[:16]  # as dev/database.py calls it
         shutil.rmtree(Path("/var/lib/dev-postgres", name), ignore_errors=True)
-
-
-def clean_environment() -> dict[str, str]:
-    """Return our environment without what would change how a rendered project behaves."""
-    foreign = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if name not in foreign}
-
-
-def run(project: Path, *command: str | Path, **environment: str) -> str:
-    """Run `command` in the project, as its owner would, and return what it prints."""
-    __tracebackhide__ = True
-    result = subprocess.run(
-        list(map(str, command)),
-        cwd=project,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        printed = f"{result.stdout}\n{result.stderr}".strip()
-        pytest.fail(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{printed}")
-    return result.stdout
-
-
-class _YAML(yaml.SafeLoader):
-    """Knows that compose files have tags of their own."""
-
-
-def _without_tag(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node)
-    return node.value
-
-
-_YAML.add_multi_constructor("!", _without_tag)
-
-
-def load_yaml(text: str) -> Any:
-    """Parse YAML as `yaml.safe_load` does, but that of compose files as well."""
-    return yaml.load(text, _YAML)  # noqa: S506  # it is a safe one
-
-
-def replace_in(file: Path, found: str, instead: str) -> None:
-    """Put one text in the place of another, which must be there."""
-    text = file.read_text(encoding="utf-8")
-    assert found in text
-    file.write_text(text.replace(found, instead), encoding="utf-8")
-
-
-def git(project: Path, *arguments: str) -> str:
-    """Run git in the project, with an identity."""
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-    return run(project, "git", *identity, *arguments)
-
-
-def commit(project: Path, message: str = "change") -> None:
-    """Commit everything in the project."""
-    if not (project / ".git").exists():
-        git(project, "init", "--quiet")
-    git(project, "add", "--all")
-    git(project, "commit", "--quiet", "--message", message)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Render, commit, git, run
-from tests.workflows import check_github, check_gitlab, jobs_of, pins, program, script_of
+from tests.support.shell import commit, git, run
+from tests.support.template import ROOT, Render
+from tests.support.workflows import check_github, check_gitlab, jobs_of, pins, program, script_of
 
 pytestmark = pytest.mark.delivery
 

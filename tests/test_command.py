@@ -14,8 +14,8 @@ from copier import VcsRef, run_copy
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.project import Project
 from copier_fastapi.rehearsal import rehearse
-from tests.conftest import commit, git, replace_in, run
-from tests.projects import (
+from tests.support.files import replace_in
+from tests.support.projects import (
     COMMAND,
     answers_of,
     copier_fastapi,
@@ -27,6 +27,7 @@ from tests.projects import (
     unmerged,
     update,
 )
+from tests.support.shell import commit, git, run
 
 pytestmark = pytest.mark.living
 

@@ -15,8 +15,10 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 
-from tests.conftest import Render, replace_in, run
-from tests.services import ask, free_port, running, wait_for
+from tests.support.files import replace_in
+from tests.support.services import ask, free_port, running, wait_for
+from tests.support.shell import run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.delivery
 

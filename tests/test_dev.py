@@ -16,8 +16,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import Render, clean_environment, run
-from tests.services import free_port
+from tests.support.services import free_port
+from tests.support.shell import clean_environment, run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.suite
 

@@ -11,9 +11,11 @@ from secrets import token_urlsafe
 
 import pytest
 
-from tests.conftest import Render, clean_environment, replace_in, run
-from tests.image import PYTHON, Image, Workshop
-from tests.services import ask, free_port, wait_for
+from tests.support.files import replace_in
+from tests.support.image import PYTHON, Image, Workshop
+from tests.support.services import ask, free_port, wait_for
+from tests.support.shell import clean_environment, run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.image
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from covertable import make
 
-from tests.conftest import Render, replace_in, run
-from tests.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
+from tests.support.files import replace_in
+from tests.support.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
+from tests.support.shell import run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.delivery
 

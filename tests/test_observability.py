@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.conftest import Render, replace_in, run
-from tests.services import ask, free_port, post, running, wait_for
+from tests.support.files import replace_in
+from tests.support.services import ask, free_port, post, running, wait_for
+from tests.support.shell import run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.observability
 

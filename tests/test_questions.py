@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 import yaml
+from copier._template import load_template_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from copier_fastapi.questions import UnknownAnswerError
-from tests.conftest import QUESTIONS, ROOT, Render, load_yaml, run
+from copier_fastapi.questions import NewerTemplateError, Questions, UnknownAnswerError
+from copier_fastapi.rendering import questions_of
+from tests.support.files import load_yaml
+from tests.support.projects import copier_fastapi
+from tests.support.shell import run
+from tests.support.template import QUESTIONS, ROOT, Render
 
-SWITCHES = ("auth", "example", "redis", "metrics", "tracing", "kubernetes")
-CONFIG = yaml.safe_load((ROOT / "copier.yml").read_text())
+FEATURES = QUESTIONS.features()
+OFF = {name: answers[0] for name, answers in FEATURES.items()}
+ON = {name: answers[-1] for name, answers in FEATURES.items()}
+CONFIG = load_template_config(ROOT / "copier.yml")
 
 
 def test_nothing_needs_trust() -> None:
@@ -24,8 +31,8 @@ def test_nothing_needs_trust() -> None:
 
 def test_every_file_that_is_switched_exists() -> None:
     """A name that is mistyped, or of a file that went, would switch nothing."""
-    switched = [re.findall("else '([^']+)' =}", entry) for entry in CONFIG["_exclude"]]
-    paths = [path for names in switched for path in names]
+    lines = [line for pattern in CONFIG["_exclude"] for line in pattern.splitlines()]
+    paths = [line for line in lines if not line.startswith(("#", "{=", "__pycache__"))]
     assert len(paths) > 30
     for path in paths:
         source = ROOT / "template" / path
@@ -39,11 +46,7 @@ def test_every_question_helps() -> None:
 
 def test_presets(render: Render) -> None:
     """Each preset records the answers it stands for."""
-    expected: dict[str, dict[str, Any]] = {
-        "minimal": dict.fromkeys(SWITCHES, False) | {"ci": "none"},
-        "standard": dict.fromkeys(SWITCHES, True) | {"ci": "github"},
-        "full": dict.fromkeys(SWITCHES, True) | {"ci": "github"},
-    }
+    expected: dict[str, dict[str, Any]] = {"minimal": OFF, "standard": ON, "full": ON}
     for preset, features in expected.items():
         recorded = yaml.safe_load((render(preset=preset) / ".copier-answers.yml").read_text())
         assert recorded.items() >= features.items()
@@ -51,7 +54,7 @@ def test_presets(render: Render) -> None:
 
 def test_custom_offers_what_is_standard(render: Render) -> None:
     recorded = yaml.safe_load((render(preset="custom") / ".copier-answers.yml").read_text())
-    assert recorded.items() >= (dict.fromkeys(SWITCHES, True) | {"ci": "github"}).items()
+    assert recorded.items() >= ON.items()
 
 
 def test_reserved_rights_need_somebody(render: Render) -> None:
@@ -78,6 +81,31 @@ def test_reserved_slugs_are_complete(render: Render) -> None:
     assert names <= set(QUESTIONS.by_name["project_slug"]["validator"].split())
     with pytest.raises(ValueError, match=r"'project_slug'.*library"):
         render(project_slug="starlette")
+
+
+NEWER = {
+    "a later Copier": '_min_copier_version: "99"\n',
+    "an unknown tag": "project_name: !later My Service\n",
+    "an unknown way to include": "project_name: My Service\n---\n!include [a.yml, b.yml]\n",
+    "an unknown type": "project_name: {type: later, default: none}\n",
+}
+
+
+@pytest.mark.parametrize("text", NEWER.values(), ids=NEWER)
+def test_newer_form_of_template_is_named_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "copier.yml").write_text(text)
+    with pytest.raises(NewerTemplateError, match="needs a newer copier-fastapi: pip install"):
+        questions_of(str(tmp_path))
+    arguments = ("new", "it", "--defaults", "--template", tmp_path)
+    printed = copier_fastapi(tmp_path, *arguments, status=(1,))
+    assert printed.endswith("Error: " + str(NewerTemplateError()) + "\n")
+    assert not (tmp_path / "it").exists()
+
+
+def test_choices_that_are_computed_are_not_read_as_letters(tmp_path: Path) -> None:
+    (tmp_path / "copier.yml").write_text("size: {type: str, choices: '{= sizes =}'}\n")
+    with pytest.raises(NewerTemplateError):
+        Questions.load(tmp_path).parse(["size=s"])
 
 
 @pytest.mark.parametrize(

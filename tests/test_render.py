@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DEPLOYED, QUESTIONS, Render, load_yaml, run
+from tests.support.features import DEPLOYED
+from tests.support.files import load_yaml
+from tests.support.shell import run
+from tests.support.template import QUESTIONS, Render
 
 COMBINATIONS = list(QUESTIONS.combinations())
 

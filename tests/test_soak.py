@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.conftest import Render, run
+from tests.support.shell import run
+from tests.support.template import Render
 
 
 @pytest.mark.soak

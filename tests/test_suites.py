@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from covertable import make
 
-from tests.conftest import DEPLOYED, QUESTIONS, Render, run
+from tests.support.features import DEPLOYED
+from tests.support.shell import run
+from tests.support.template import QUESTIONS, Render
 
 pytestmark = pytest.mark.suite
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from copier_fastapi.files import differing
-from tests.conftest import QUESTIONS, Render, commit, run
-from tests.projects import (
+from tests.support.features import FEATURES
+from tests.support.projects import (
     answers_of,
     app_dev,
     copier_fastapi,
@@ -19,24 +19,15 @@ from tests.projects import (
     start,
     unmarked,
 )
+from tests.support.shell import commit, run
+from tests.support.template import Render
 
 pytestmark = pytest.mark.living
-
-FEATURES = QUESTIONS.features()
-
-# A module of each feature's own, as its owner's code may import it.
-OWN_CODE = {
-    "auth": "from app.dependencies.auth import CurrentUser",
-    "example": "from app.models.item import Item",
-    "redis": "from app.core.cache import cached",
-    "metrics": "from app.metrics import instruments as metrics",
-    "tracing": "import app.core.telemetry",
-}
 
 
 def turn(project: Path, feature: str, answer: Any, *status: int) -> str:
     """Turn a feature on or off by one command, which ends with one of these."""
-    if answer == FEATURES[feature][0]:
+    if answer == FEATURES[feature].off:
         return copier_fastapi(project, "remove", feature, status=status)
     text = feature if answer is True else f"{feature}={answer}"
     return copier_fastapi(project, "add", text, status=status)
@@ -49,11 +40,11 @@ def test_on_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> 
     An edited file that leaves is kept beside; when it comes back, both are there. All that comes
     goes again, and no other edit is touched.
     """
-    off, *_, on = FEATURES[feature]
+    off, on, own_code = FEATURES[feature].off, FEATURES[feature].on, FEATURES[feature].own_code
     project = start(render(**{feature: on}))
     marked = mark(project)
-    if feature in OWN_CODE:
-        (project / "app" / "services" / "own.py").write_text(f"{OWN_CODE[feature]}\n")
+    if own_code:
+        (project / "app" / "services" / "own.py").write_text(f"{own_code}\n")
     commit(project, "Edit everything")
     first = from_template(project)
 
@@ -64,7 +55,7 @@ def test_on_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> 
     for path in gone:
         assert f"{path}.kept is {path} as you had it" in printed
         assert second[f"{path}.kept"] == first[path]
-    assert ("app/services/own.py:1 imports app." in printed) is (feature in OWN_CODE)
+    assert ("app/services/own.py:1 imports app." in printed) is bool(own_code)
     assert not unmarked(project, marked - gone)
     conflicts = resolve(project)
     second = from_template(project)

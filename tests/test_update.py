@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from copier import run_copy, run_update
 
-from tests.conftest import ROOT, Render, commit, git, replace_in, run
-from tests.projects import (
+from tests.support.files import replace_in
+from tests.support.projects import (
     VERSIONS,
     answers_of,
     app_dev,
@@ -23,7 +23,9 @@ from tests.projects import (
     unmerged,
     update,
 )
-from tests.releases import HEAD, announced, build, has_history, released
+from tests.support.releases import HEAD, announced, build, has_history, released
+from tests.support.shell import commit, git, run
+from tests.support.template import ROOT, Render
 
 pytestmark = pytest.mark.living
 

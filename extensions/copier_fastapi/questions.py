@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
+from copier._template import load_template_config
+from copier.errors import ConfigFileError, UnsupportedVersionError
 
 from copier_fastapi.errors import RefusedError
 
@@ -21,26 +22,47 @@ SWITCH = {
 """What may be written for yes and no."""
 
 
+NOT_READABLE = (UnsupportedVersionError, ConfigFileError, TypeError)
+"""What Copier raises where a `copier.yml` is written for a later version of it."""
+
+
+class NewerTemplateError(RefusedError):
+    """The template is written in a way that this version of the command does not know."""
+
+    def __init__(self) -> None:
+        """Say what helps."""
+        super().__init__(
+            "the template needs a newer copier-fastapi: pip install --upgrade copier-fastapi"
+        )
+
+
 class UnknownAnswerError(RefusedError):
     """An answer to a question that nobody asks, or one that the question does not take."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """The questions by name, as `copier.yml` states them."""
+    """The questions by name, as `copier.yml` and what it includes state them."""
 
     by_name: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def load(cls, template: Path) -> "Questions":
-        """Read the questions of the template in the directory `template`."""
-        config = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+        """Read the questions of the template in the directory `template`.
+
+        Raises:
+            NewerTemplateError: if they cannot be read.
+        """
+        try:
+            config = load_template_config(template / "copier.yml", quiet=True)
+        except NOT_READABLE:
+            raise NewerTemplateError from None
         return cls({name: question for name, question in config.items() if name[0] != "_"})
 
     def features(self) -> dict[str, list[Any]]:
         """Return each feature with the answers it takes, the one that turns it off first."""
         return {
-            name: [False, True] if question["type"] == "bool" else self.choices(name)[::-1]
+            name: [False, True] if question.get("type") == "bool" else self.choices(name)[::-1]
             for name, question in self.by_name.items()
             if FEATURE_CONDITION in str(question.get("ask", ""))
         }
@@ -52,8 +74,14 @@ class Questions:
             yield dict(zip(features, answers, strict=True))
 
     def choices(self, name: str) -> list[Any]:
-        """Return what a question lets one choose from; nothing, if it takes any text."""
+        """Return what a question lets one choose from; nothing, if it takes any text.
+
+        Raises:
+            NewerTemplateError: if the choices are no list.
+        """
         choices = self.by_name[name].get("choices", ())
+        if isinstance(choices, str):  # a template, which Copier renders
+            raise NewerTemplateError
         values = choices.values() if isinstance(choices, dict) else choices
         return [value["value"] if isinstance(value, dict) else value for value in values]
 
@@ -139,7 +167,7 @@ class Questions:
         return features[name]
 
     def _answer(self, name: str, text: str) -> Any:
-        if self.by_name[name]["type"] == "bool":
+        if self.by_name[name].get("type") == "bool":
             known: Mapping[str, Any] = SWITCH
             text, expected = text.lower(), "true or false"
         else:

@@ -13,7 +13,7 @@ from copier.errors import CopierError, DirtyLocalWarning
 from plumbum import ProcessExecutionError
 
 from copier_fastapi.errors import RefusedError
-from copier_fastapi.questions import Questions
+from copier_fastapi.questions import NOT_READABLE, NewerTemplateError, Questions
 
 Ref = str | VcsRef | None
 """A version of the template: a tag or commit, the project's own, or else the newest."""
@@ -84,6 +84,8 @@ def _refusing() -> Iterator[None]:
     """Let every error of Copier be a refusal."""
     try:
         yield
+    except NOT_READABLE:
+        raise NewerTemplateError from None
     except (CopierError, ProcessExecutionError, OSError, ValueError) as error:
         if isinstance(error, RefusedError):
             raise

@@ -4,7 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT, git
+from tests.support.shell import git
+from tests.support.template import PARTS, ROOT
 
 HEAD = "99.0.0"
 """The tag of the template as it is now, above every release."""
@@ -40,10 +41,10 @@ def build(directory: Path) -> Path:
     git(ROOT, "clone", "--quiet", "--no-tags", str(ROOT), str(directory))
     for version, found in released().items():
         git(directory, "tag", version, found)
-    for name in ("copier.yml", "template"):
-        git(directory, "rm", "--quiet", "-r", name)
-    shutil.copytree(ROOT / "template", directory / "template")
-    shutil.copy(ROOT / "copier.yml", directory)
+    git(directory, "rm", "--quiet", "-r", *PARTS)
+    for name in PARTS:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, directory / name)
     git(directory, "add", "--all")
     git(directory, "commit", "--quiet", "--allow-empty", "--message", "The present state")
     git(directory, "tag", HEAD)

@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate
 import yaml
 
-from tests.conftest import run
+from tests.support.shell import run
 
 Object = dict[str, Any]
 

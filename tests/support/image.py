@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import clean_environment, run
+from tests.support.shell import clean_environment, run
 
 PYTHON = "3.11"
 """Debian 12 has it: a base image that is made of Debian's packages stands for the official one."""

@@ -10,7 +10,8 @@ from copier import run_update
 
 from copier_fastapi.files import read_listed
 from copier_fastapi.git import paths
-from tests.conftest import QUESTIONS, clean_environment, commit, git, run
+from tests.support.shell import clean_environment, commit, git, run
+from tests.support.template import QUESTIONS
 
 VERSIONS = Path("migrations", "versions")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.conftest import clean_environment
+from tests.support.shell import clean_environment
 
 
 def ask(url: str, headers: dict[str, str] | None = None) -> str:
