@@ -39,7 +39,7 @@ def _programs() -> None:
 
 
 def prepared(project: Path) -> Path:
-    """Provide what SETUP.md asks for."""
+    """Provide what docs/compose.md asks for."""
     example = (project / ".env.example").read_text(encoding="utf-8")
     (project / ".env").write_text(example.replace("change-me", token_urlsafe(48)))
     (project / "production.env").write_text("IMAGE=registry.example.com/x:1\nDOMAIN=example.com\n")

@@ -94,12 +94,13 @@ def test_serves_and_leaves_nothing_running(render: Render) -> None:
 
 
 @pytest.mark.parametrize("example", [True, False])
-def test_walk_of_the_readme(render: Render, example: bool) -> None:
+def test_walk_of_the_guide(render: Render, example: bool) -> None:
     """From registration to logout, pasted as it stands."""
     project = render(example=example)
+    guide = (project / "docs" / "accounts.md").read_text()
     (walk,) = (
         block
-        for block in re.findall("```sh\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+        for block in re.findall("```sh\n(.*?)```", guide, re.DOTALL)
         if "/auth/register" in block
     )
     with make_dev(project) as address:
