@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-DASHBOARD = DEPLOY / "grafana" / "dashboards" / "service.json"
+DASHBOARDS = DEPLOY / "grafana" / "dashboards"
 PROMETHEUS = [DEPLOY / "prometheus" / name for name in ("alerts.yml", "alerts_test.yml")]
 
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
@@ -30,7 +30,8 @@ def named(text: str, exported: dict[str, set[str]]) -> set[str]:
 
 
 def expressions() -> list[str]:
-    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    dashboards = [json.loads(file.read_text("utf-8")) for file in sorted(DASHBOARDS.glob("*.json"))]
+    panels = [panel for dashboard in dashboards for panel in dashboard["panels"]]
     return [target["expr"] for panel in panels for target in panel.get("targets", [])]
 
 
