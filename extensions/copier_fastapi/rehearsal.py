@@ -8,7 +8,6 @@ against what the owner wrote, and only then does it reach the project, beside wh
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +17,12 @@ from typing import Any
 
 from copier import VcsRef
 
+from copier_fastapi import edits
 from copier_fastapi.errors import RefusedError
-from copier_fastapi.files import Files, differing, read_files, read_listed, undoes
-from copier_fastapi.git import git, paths, top_of
+from copier_fastapi.files import Files, read_files, read_listed
+from copier_fastapi.git import git, paths
 from copier_fastapi.leftovers import Leftover, leftovers
+from copier_fastapi.lock import lock
 from copier_fastapi.project import ANSWERS, LOCK, Project
 from copier_fastapi.questions import Questions
 from copier_fastapi.rendering import Ref, questions_of, render, update
@@ -114,7 +115,7 @@ class Rehearsal:
     def _require_unchanged(self) -> None:
         """Refuse what has changed since, be it while its owner was asked."""
         self.project.require_clean()
-        in_the_way = _in_the_way(self.project, self.before, self.after)
+        in_the_way = edits.in_the_way(self.project, self.before, self.after)
         taken = [
             name for name in self.kept.values() if os.path.lexists(self.project.directory / name)
         ]
@@ -163,7 +164,7 @@ def rehearse(
         report(f"Rendering {project.version}, where the project is")
         questions = render(source, base, project.answers, project.version)
         old = read_files(base)
-        _require_same_shape(before, old)
+        edits.require_same_shape(before, old)
         if answer and ref is not VcsRef.CURRENT:
             report("Reading the questions of the version to come")
             questions = questions_of(source, ref)
@@ -178,10 +179,10 @@ def rehearse(
         after = read_files(directory)
         if before.get("pyproject.toml") != after.get("pyproject.toml"):
             report("Locking the dependencies")
-            lock_error = _lock(directory, conflicts)
+            lock_error = lock(directory, conflicts)
             after |= read_listed(directory, [LOCK])
-        lost = _lost(before, after, old, read_files(theirs), conflicts)
-        lost |= _in_the_way(project, before, after)
+        lost = edits.lost(before, after, old, read_files(theirs), conflicts)
+        lost |= edits.in_the_way(project, before, after)
         yield Rehearsal(
             project=project,
             head=head,
@@ -189,22 +190,10 @@ def rehearse(
             before=before,
             after=after,
             conflicts=conflicts,
-            kept={path: _free_name(project, path) for path in sorted(lost)},
+            kept={path: edits.free_name(project, path) for path in sorted(lost)},
             leftovers=leftovers(before, after),
             lock_error=lock_error,
         )
-
-
-def _require_same_shape(mine: Files, base: Files) -> None:
-    """Refuse a directory in the place of a file of the template, and the other way round."""
-    for path in _directories(mine) & base.keys():
-        raise RefusedError(f"{path} is a file in the template: call your directory something else")
-    for path in _directories(base) & mine.keys():
-        raise RefusedError(f"{path} is a directory in the template: call your file something else")
-
-
-def _directories(files: Files) -> set[str]:
-    return {parent.as_posix() for path in files for parent in Path(path).parents}
 
 
 def _move_source(directory: Path, source: str) -> None:
@@ -222,65 +211,6 @@ def _move_source(directory: Path, source: str) -> None:
 def _conflicts(directory: Path) -> frozenset[str]:
     unmerged = git(directory, "diff", "--name-only", "--diff-filter=U", "-z", "--relative")
     return frozenset(paths(unmerged))
-
-
-def _lock(directory: Path, conflicts: frozenset[str]) -> str:
-    """Lock what a changed pyproject.toml asks for; return why that failed, if it did."""
-    if "pyproject.toml" in conflicts:
-        return "pyproject.toml has conflicts"
-    if not shutil.which("uv"):
-        return "uv is not installed"
-    command = ["uv", "lock", "--quiet", "--directory", str(directory)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        return result.stderr.strip()
-    # In a workspace of uv, all its projects have one lock.
-    written = ("ls-files", "--modified", "--others", "--full-name", "-z", "--")
-    changed = paths(git(directory, *written, f":(top,glob)**/{LOCK}"))
-    own = (directory.relative_to(top_of(directory)) / LOCK).as_posix()
-    return ", ".join(f"{path} is the workspace's" for path in changed if path != own)
-
-
-def _lost(
-    before: Files, after: Files, base: Files, theirs: Files, conflicts: frozenset[str]
-) -> set[str]:
-    """Return the files in which something that the owner did is undone."""
-    lost = {path for path in before.keys() - after.keys() if before[path] != base.get(path)}
-    for path in differing(before, after) - conflicts - {ANSWERS, LOCK}:
-        old, new = base.get(path, b""), theirs.get(path, b"")
-        if before[path] != old and undoes(old, before[path], new, after[path]):
-            lost.add(path)
-    return lost
-
-
-def _in_the_way(project: Project, before: Files, after: Files) -> set[str]:
-    """Return the files that git ignores and the update writes.
-
-    Raises:
-        RefusedError: if a directory stands where a file belongs, or the other way round.
-    """
-    found = set()
-    for path in after.keys() - before.keys():
-        target = project.directory / path
-        if target.is_dir() and not target.is_symlink():
-            raise RefusedError(f"{path} is a directory that git ignores; move it, then try again")
-        for parent in target.relative_to(project.directory).parents:
-            ancestor = project.directory / parent
-            in_place = ancestor.is_dir() or parent.as_posix() in before
-            if os.path.lexists(ancestor) and not in_place:
-                raise RefusedError(f"{parent} is a file that git ignores; move it, then try again")
-        if target.is_symlink() or (target.exists() and target.read_bytes() != after[path]):
-            found.add(path)
-    return found
-
-
-def _free_name(project: Project, path: str) -> str:
-    """Return a name beside a file that nothing has."""
-    name, number = f"{path}.kept", 1
-    while os.path.lexists(project.directory / name):
-        number += 1
-        name = f"{path}.kept{number}"
-    return name
 
 
 def _remove_if_empty(directory: Path) -> None:
