@@ -160,7 +160,7 @@ def status(*, project: Where = HERE, template: Template = "") -> None:
         with screen.progress() as report, tempfile.TemporaryDirectory() as temporary:
             base, newest = Path(temporary, "base"), Path(temporary, "newest")
             report(f"Rendering {here.version}, where the project is")
-            questions = render(origin, base, here.answers, here.version)
+            questions = render(origin, base, here.answers, here.version).questions
             report("Rendering the newest version")
             render(origin, newest, here.answers)
             there = Project.at(newest)

@@ -69,7 +69,7 @@ class Moves:
     sections: Mapping[Version, Section] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str) -> "Moves":
+    def parse(cls, text: str | bytes) -> "Moves":
         """Read the list.
 
         Raises:

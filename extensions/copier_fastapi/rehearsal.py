@@ -17,15 +17,17 @@ from typing import Any
 
 from copier import VcsRef
 
-from copier_fastapi import edits
+from copier_fastapi import edits, moves
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import Files, read_files, read_listed
 from copier_fastapi.git import git, paths
 from copier_fastapi.leftovers import Leftover, leftovers
 from copier_fastapi.lock import lock
+from copier_fastapi.moves import Moves
 from copier_fastapi.project import ANSWERS, LOCK, Project
 from copier_fastapi.questions import Questions
 from copier_fastapi.rendering import Ref, questions_of, render, update
+from copier_fastapi.source import read_at
 
 Answer = Callable[[Questions], Mapping[str, Any]]
 """Answers questions."""
@@ -56,6 +58,8 @@ class Rehearsal:
     """Files with edits that the update loses, and the names that these are kept under."""
     leftovers: list[Leftover]
     """Imports of what is gone."""
+    moves: Moves
+    """What moved in the template from the project's version to the new one."""
     lock_error: str
     """Why `uv.lock` is not up to date; empty if it is."""
 
@@ -80,6 +84,12 @@ class Rehearsal:
     def gone(self) -> list[str]:
         """Files that leave."""
         return sorted(self.before.keys() - self.after.keys())
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """The new places of files that leave, as far as the project has them."""
+        places = {path: self.moves.path(path).now for path in self.gone}
+        return {path: now for path, now in places.items() if now in self.after}
 
     @property
     def changes_anything(self) -> bool:
@@ -162,7 +172,8 @@ def rehearse(
         if source != project.source:
             _move_source(directory, source)
         report(f"Rendering {project.version}, where the project is")
-        questions = render(source, base, project.answers, project.version)
+        template = render(source, base, project.answers, project.version)
+        questions = template.questions
         old = read_files(base)
         edits.require_same_shape(before, old)
         if answer and ref is not VcsRef.CURRENT:
@@ -174,6 +185,10 @@ def rehearse(
         copy = Project.at(directory)
         report(f"Rendering {copy.version}, where it goes")
         render(source, theirs, copy.answers, copy.version)
+        moved = Moves()
+        if copy.version != project.version:
+            report("Reading what moved")
+            moved = Moves.parse(read_at(template.url, copy.version, moves.FILE))
         conflicts = _conflicts(directory)
         lock_error = ""
         after = read_files(directory)
@@ -192,6 +207,7 @@ def rehearse(
             conflicts=conflicts,
             kept={path: edits.free_name(project, path) for path in sorted(lost)},
             leftovers=leftovers(before, after),
+            moves=moved.since(project.version),
             lock_error=lock_error,
         )
 

@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from copier_fastapi.questions import Questions
 
 Ref = str | VcsRef | None
 """A version of the template: a tag or commit, the project's own, or else the newest."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A version of the template that was rendered."""
+
+    questions: Questions
+    url: str
+    """Where git finds it."""
 
 
 def start(
@@ -39,8 +49,8 @@ def start(
             ) from None
 
 
-def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Questions:
-    """Render the template into a new directory, and return the questions of that version.
+def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Template:
+    """Render the template into a new directory.
 
     Raises:
         RefusedError: if there is no such template or version, or if it refuses an answer.
@@ -49,7 +59,8 @@ def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = 
         worker = run_copy(
             source, directory, data=dict(answers), vcs_ref=ref, defaults=True, quiet=True
         )
-    return Questions(worker.template.questions_data)
+    template = worker.template
+    return Template(Questions(template.questions_data), template.url_expanded)
 
 
 def questions_of(source: str, ref: Ref = None) -> Questions:
@@ -59,7 +70,7 @@ def questions_of(source: str, ref: Ref = None) -> Questions:
         RefusedError: if there is no such template or version.
     """
     with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
-        return render(source, Path(temporary, "service"), {}, ref)
+        return render(source, Path(temporary, "service"), {}, ref).questions
 
 
 def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:

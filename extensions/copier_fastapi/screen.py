@@ -37,10 +37,12 @@ def preview(rehearsal: Rehearsal) -> Iterator[str]:
         before, after = then.answers.get(name), now.answers.get(name)
         if before != after:
             yield f"{name}: {_word(before)} -> {_word(after)}"
+    moved = rehearsal.moved
     for kind, listed in (
-        ("new", rehearsal.new),
+        ("moved", [f"{path} to {place}" for path, place in moved.items()]),
+        ("new", [path for path in rehearsal.new if path not in moved.values()]),
         ("changed", rehearsal.changed),
-        ("gone", rehearsal.gone),
+        ("gone", [path for path in rehearsal.gone if path not in moved]),
         ("conflict", sorted(rehearsal.conflicts)),
         ("kept", [f"{path} as {name}" for path, name in rehearsal.kept.items()]),
         ("broken", [f"{use.path}:{use.line} {use.name}" for use in rehearsal.leftovers]),
@@ -87,10 +89,22 @@ def half_done(rehearsal: Rehearsal, error: OSError) -> str:
 def _left(rehearsal: Rehearsal) -> Iterator[str]:
     for path in sorted(rehearsal.conflicts):
         yield f"{path} has conflicts: choose between the markers, then `git add {path}`."
+    moved = rehearsal.moved
     for path, name in rehearsal.kept.items():
-        yield f"{name} is {path} as you had it: take from it what you need, then delete it."
+        if path in moved:
+            yield f"{path} moved to {moved[path]}: your version is {name}."
+            yield f"  Make your changes in {moved[path]}, then delete {name}."
+        else:
+            yield f"{name} is {path} as you had it: take from it what you need, then delete it."
+            if reason := rehearsal.moves.path(path).removed:
+                yield f"  Why {path} is gone: {reason}"
     for use in rehearsal.leftovers:
-        yield f"{use.path}:{use.line} imports {use.name}, which is gone."
+        place = rehearsal.moves.name(use.name)
+        if place.removed:
+            now = f"gone: {place.removed}"
+        else:
+            now = "gone." if place.now == use.name else f"now {place.now}."
+        yield f"{use.path}:{use.line} imports {use.name}, which is {now}"
     if rehearsal.lock_error:
         yield f"uv.lock is behind pyproject.toml, run `uv lock`: {rehearsal.lock_error}"
 

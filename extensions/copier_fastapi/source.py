@@ -1,11 +1,13 @@
 """Where the template is."""
 
 import json
+import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from copier_fastapi.errors import RefusedError
+from copier_fastapi.git import git
 from copier_fastapi.project import Project
 
 
@@ -50,6 +52,22 @@ def own() -> str:
     url: str = origin["url"]
     parts = urlsplit(url)
     return resolve(unquote(parts.path)) if parts.scheme == "file" else f"git+{url}"
+
+
+def read_at(url: str, version: str, path: str) -> bytes:
+    """Return a file of a template's repository at a version; nothing, where there is none.
+
+    Raises:
+        RefusedError: if git cannot read the repository.
+    """
+    with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
+        directory = Path(temporary)
+        partial = ("--filter=blob:none",) if _is_remote(url) else ()
+        git(directory, "clone", "--quiet", "--no-checkout", *partial, "--", url, "template")
+        clone = directory / "template"
+        if not git(clone, "ls-tree", version, "--", path):
+            return b""
+        return git(clone, "cat-file", "blob", f"{version}:{path}")
 
 
 def _is_remote(source: str) -> bool:
