@@ -314,7 +314,7 @@ class TestGuard:
         assert "# All that one does" in text
         assert not is_committed(project)
 
-        (undo,) = re.findall("Or back to where it was:\n  (.*)", printed)
+        (undo,) = re.findall("Or undo the update:\n  (.*)", printed)
         run(project, "sh", "-c", undo)
         assert not git(project, "status", "--porcelain")
         assert "# Whatever we do" in (project / "Makefile").read_text()
@@ -326,7 +326,7 @@ class TestGuard:
         ours.write_text("ours = 1\n")
         before = state(project)
         printed = copier_fastapi(project / "app", "update", status=UNFINISHED)
-        (undo,) = re.findall("Or back to where it was:\n  (.*)", printed)
+        (undo,) = re.findall("Or undo the update:\n  (.*)", printed)
         run(project / "app", "sh", "-c", undo)
         assert state(project) == before
         assert ours.read_text() == "ours = 1\n"
@@ -395,7 +395,7 @@ class TestGuard:
         (project / "new.py").write_text("")
         before = state(project)
         printed = copier_fastapi(project, "add", "redis", status=REFUSED)
-        assert "commit or stash first what you changed:\n  Makefile\n  new.py\n" in printed
+        assert "commit or stash your changes first:\n  Makefile\n  new.py\n" in printed
         assert state(project) == before
 
     @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
@@ -405,7 +405,7 @@ class TestGuard:
         git(project, "update-index", flag, "Makefile")
         (project / "Makefile").write_text("ours:\n")
         printed = copier_fastapi(project, "update", status=REFUSED)
-        assert "git was told to look away" in printed
+        assert "git hides changes of these files" in printed
         assert "  Makefile\n" in printed
         assert (project / "Makefile").read_text() == "ours:\n"
 

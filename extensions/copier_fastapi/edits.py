@@ -9,11 +9,11 @@ from copier_fastapi.project import ANSWERS, LOCK, Project
 
 
 def require_same_shape(mine: Files, base: Files) -> None:
-    """Refuse a directory in the place of a file of the template, and the other way round."""
+    """Refuse a directory where the template has a file, and a file where it has a directory."""
     for path in _directories(mine) & base.keys():
-        raise RefusedError(f"{path} is a file in the template: call your directory something else")
+        raise RefusedError(f"{path} is a file in the template: rename your directory")
     for path in _directories(base) & mine.keys():
-        raise RefusedError(f"{path} is a directory in the template: call your file something else")
+        raise RefusedError(f"{path} is a directory in the template: rename your file")
 
 
 def _directories(files: Files) -> set[str]:
@@ -23,7 +23,15 @@ def _directories(files: Files) -> set[str]:
 def lost(
     before: Files, after: Files, base: Files, theirs: Files, conflicts: frozenset[str]
 ) -> set[str]:
-    """Return the files in which something that the owner did is undone."""
+    """Return the files whose edits the update would lose.
+
+    Arguments:
+        before: the project.
+        after: the project after the update.
+        base: the rendered template at the version of the project.
+        theirs: the rendered template at the new version.
+        conflicts: files with conflict markers, which hold both sides.
+    """
     found = {path for path in before.keys() - after.keys() if before[path] != base.get(path)}
     for path in differing(before, after) - conflicts - {ANSWERS, LOCK}:
         old, new = base.get(path, b""), theirs.get(path, b"")
@@ -33,10 +41,10 @@ def lost(
 
 
 def in_the_way(project: Project, before: Files, after: Files) -> set[str]:
-    """Return the files that git ignores and the update writes.
+    """Return the files that git ignores and the update would overwrite.
 
     Raises:
-        RefusedError: if a directory stands where a file belongs, or the other way round.
+        RefusedError: if a directory is in the place of a file, or a file in that of a directory.
     """
     found = set()
     for path in after.keys() - before.keys():
@@ -54,7 +62,7 @@ def in_the_way(project: Project, before: Files, after: Files) -> set[str]:
 
 
 def free_name(project: Project, path: str) -> str:
-    """Return a name beside a file that nothing has."""
+    """Return an unused name for a copy beside a file."""
     name, number = f"{path}.kept", 1
     while os.path.lexists(project.directory / name):
         number += 1

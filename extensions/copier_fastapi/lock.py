@@ -9,7 +9,7 @@ from copier_fastapi.project import LOCK
 
 
 def lock(directory: Path, conflicts: frozenset[str]) -> str:
-    """Lock what a changed pyproject.toml asks for; return why that failed, if it did."""
+    """Renew the lock; return why that failed, or an empty text."""
     if "pyproject.toml" in conflicts:
         return "pyproject.toml has conflicts"
     if not shutil.which("uv"):

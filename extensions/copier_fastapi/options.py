@@ -12,17 +12,17 @@ from copier_fastapi.project import Project
 
 EXIT_STATUS = """\b
 Exit status:
-  0  all is done
-  1  nothing was done; the message says why
-  2  the command line cannot be read
-  3  done, but something is left to do by hand: a conflict, an edited file that was kept
+  0  done
+  1  refused: nothing was changed, and the message says why
+  2  the command line is wrong
+  3  done, but something is left to do by hand, such as a conflict or an edited file that was kept
 """
 
 HERE = Path()
 
 
 def features_that_are(*, on: bool) -> Callable[[str], list[str]]:
-    """Return what completes the names of the features that are on, or off, in the project here."""
+    """Return a completion of the features that are on, or off, in the current project."""
 
     def complete(incomplete: str) -> list[str]:
         try:
@@ -35,36 +35,38 @@ def features_that_are(*, on: bool) -> Callable[[str], list[str]]:
 
 
 def print_version(asked: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit."""
     if asked:
         typer.echo(version("copier-fastapi"))
         raise typer.Exit
 
 
 def examples(*commands: str) -> str:
-    """Return what `--help` shows of a command's use, unwrapped."""
+    """Return the examples in the help of a command, one on each line."""
     return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
 
 
 Where = Annotated[
-    Path, typer.Option("--project", "-C", metavar="DIR", help="The project, if it is not here.")
+    Path,
+    typer.Option("--project", "-C", metavar="DIR", help="The project, if it is elsewhere."),
 ]
 Data = Annotated[
     list[str], typer.Option("--data", "-d", metavar="NAME=ANSWER", help="Answer a question.")
 ]
 Template = Annotated[
-    str, typer.Option(metavar="SOURCE", help="Where the template is: a directory or a git URL.")
+    str, typer.Option(metavar="SOURCE", help="The template: a directory or a git URL.")
 ]
 To = Annotated[
-    str, typer.Option(metavar="VERSION", help="A tag or commit of the template; else the newest.")
+    str,
+    typer.Option(metavar="VERSION", help="A tag or commit of the template, if not the newest."),
 ]
-Preview = Annotated[bool, typer.Option("--preview", help="Show what would happen; do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Show the changes without making them.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 ToAdd = Annotated[
     list[str],
     typer.Argument(
         metavar="FEATURE...",
-        help="Such as redis, or ci=gitlab.",
+        help="For example redis, or ci=gitlab.",
         autocompletion=features_that_are(on=False),
     ),
 ]
@@ -72,7 +74,7 @@ ToRemove = Annotated[
     list[str],
     typer.Argument(
         metavar="FEATURE...",
-        help="Such as redis, or ci.",
+        help="For example redis, or ci.",
         autocompletion=features_that_are(on=True),
     ),
 ]

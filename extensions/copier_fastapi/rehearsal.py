@@ -1,8 +1,9 @@
 """An update, made in a copy of the project first.
 
-Copier updates in place and loses edits without a word: it deletes an edited file that the template
-no longer has, and overwrites one that git ignores. Here it works on a clone. What it did is held
-against what the owner wrote, and only then does it reach the project, beside what it would lose.
+Copier updates in place and loses edits silently: it deletes an edited file that the template no
+longer has, and overwrites a file that git ignores. Here Copier updates a clone of the project. The
+result is compared with the owner's files. Only then is it written to the project, together with a
+copy of each edited file that Copier would have lost.
 """
 
 import json
@@ -30,21 +31,21 @@ from copier_fastapi.rendering import Ref, questions_of, render, update
 from copier_fastapi.source import read_at
 
 Answer = Callable[[Questions], Mapping[str, Any]]
-"""Answers questions."""
+"""Returns the answers that change, given the questions."""
 
 CLONE = (
     *("clone", "--quiet", "--shared"),
-    # Copier finds its conflicts by the former, and trusts `git apply` to change nothing of its own.
+    # Copier finds its conflicts by the former. The latter keeps `git apply` from changing spaces.
     *("--config", "status.showUntrackedFiles=normal", "--config", "apply.whitespace=nowarn"),
 )
 
 Report = Callable[[str], None]
-"""Is told what is being done."""
+"""Shows the current step."""
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What an update does to a project."""
+    """The result of an update, before it reaches the project."""
 
     project: Project
     head: str
@@ -53,11 +54,11 @@ class Rehearsal:
     before: Files
     after: Files
     conflicts: frozenset[str]
-    """Files where both sides changed the same lines, which are now between markers."""
+    """Files where both sides changed the same lines. They have conflict markers now."""
     kept: Mapping[str, str]
-    """Files with edits that the update loses, and the names that these are kept under."""
+    """Edited files that the update would lose, with the name that each is kept under."""
     leftovers: list[Leftover]
-    """Imports of what is gone."""
+    """Imports that no longer work."""
     moves: Moves
     """What moved in the template from the project's version to the new one."""
     lock_error: str
@@ -65,12 +66,12 @@ class Rehearsal:
 
     @property
     def new(self) -> list[str]:
-        """Files that come."""
+        """The files that the update adds."""
         return sorted(self.after.keys() - self.before.keys())
 
     @property
     def changed(self) -> list[str]:
-        """Files that change without a conflict."""
+        """The files that the update changes without a conflict."""
         both = (self.after.keys() & self.before.keys()) - self.conflicts
         roots = (self.project.directory, self.copy.directory)
         return sorted(
@@ -82,31 +83,31 @@ class Rehearsal:
 
     @property
     def gone(self) -> list[str]:
-        """Files that leave."""
+        """The files that the update deletes."""
         return sorted(self.before.keys() - self.after.keys())
 
     @property
     def moved(self) -> dict[str, str]:
-        """The new places of files that leave, as far as the project has them."""
+        """The new place of each deleted file that the template moved."""
         places = {path: self.moves.path(path).now for path in self.gone}
         return {path: now for path, now in places.items() if now in self.after}
 
     @property
     def changes_anything(self) -> bool:
-        """Tell whether the project becomes another."""
+        """Whether the update changes the project."""
         return bool(self.new or self.changed or self.gone or self.conflicts)
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing is left for the owner to do."""
+        """Whether nothing is left to do by hand."""
         return not (self.conflicts or self.kept or self.leftovers or self.lock_error)
 
     def apply(self) -> None:
-        """Do to the project what was done to its copy.
+        """Write the result to the project.
 
         Raises:
-            RefusedError: if the project is not what the copy was made from any more.
-            OSError: if it cannot be written; then it is left half-done.
+            RefusedError: if the project has changed since the copy was made.
+            OSError: if a file cannot be written. The project is then half updated.
         """
         self._require_unchanged()
         root = self.project.directory
@@ -123,7 +124,7 @@ class Rehearsal:
             shutil.copy(self.copy.directory / path, target, follow_symlinks=False)
 
     def _require_unchanged(self) -> None:
-        """Refuse what has changed since, be it while its owner was asked."""
+        """Refuse a project that has changed since the copy was made."""
         self.project.require_clean()
         in_the_way = edits.in_the_way(self.project, self.before, self.after)
         taken = [
@@ -133,7 +134,7 @@ class Rehearsal:
             raise RefusedError("the project has changed meanwhile: try again")
 
     def _record_conflicts(self) -> None:
-        """Let git know, so that it commits no conflict."""
+        """Mark the conflicts in the index, so that git refuses to commit them."""
         records = dict[str, list[str]]()
         for entry in paths(git(self.copy.top, "ls-files", "--unmerged", "-z")):
             mode, blob, stage, path = entry.replace("\t", " ", 1).split(" ", 3)
@@ -150,14 +151,14 @@ class Rehearsal:
 def rehearse(
     project: Project, answer: Answer | None, ref: Ref, source: str, report: Report
 ) -> Iterator[Rehearsal]:
-    """Update a copy of the project. The copy is there as long as the context.
+    """Update a copy of the project. The copy is deleted when the context ends.
 
     Arguments:
         project: must be clean.
-        answer: says what changes, if anything, given the questions of that version.
+        answer: returns the answers that change, given the questions of that version.
         ref: the version of the template to go to.
-        source: where the template is, which may be elsewhere than before.
-        report: is told what is being done.
+        source: the template, which may be at another place than before.
+        report: shows the current step.
 
     Raises:
         RefusedError: if the project cannot be updated, or an answer is wrong.
@@ -171,23 +172,23 @@ def rehearse(
         before = read_files(directory)
         if source != project.source:
             _move_source(directory, source)
-        report(f"Rendering {project.version}, where the project is")
+        report(f"Rendering {project.version}, the version of the project")
         template = render(source, base, project.answers, project.version)
         questions = template.questions
         old = read_files(base)
         edits.require_same_shape(before, old)
         if answer and ref is not VcsRef.CURRENT:
-            report("Reading the questions of the version to come")
+            report("Reading the questions of the new version")
             questions = questions_of(source, ref)
         answers = answer(questions) if answer else {}
         report("Updating a copy of the project")
         update(directory, answers, ref)
         copy = Project.at(directory)
-        report(f"Rendering {copy.version}, where it goes")
+        report(f"Rendering {copy.version} with the new answers")
         render(source, theirs, copy.answers, copy.version)
         moved = Moves()
         if copy.version != project.version:
-            report("Reading what moved")
+            report("Reading which files moved")
             moved = Moves.parse(read_at(template.url, copy.version, moves.FILE))
         conflicts = _conflicts(directory)
         lock_error = ""
@@ -213,7 +214,7 @@ def rehearse(
 
 
 def _move_source(directory: Path, source: str) -> None:
-    """Let the project know that its template is elsewhere."""
+    """Record the new place of the template."""
     file = directory / ANSWERS
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     moved = f"_src_path: {json.dumps(source)}\n"
@@ -221,7 +222,7 @@ def _move_source(directory: Path, source: str) -> None:
     file.write_text("".join(lines), encoding="utf-8")
     identity = ("-c", "user.name=copier-fastapi", "-c", "user.email=copier-fastapi@localhost")
     unsigned = ("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--all")
-    git(directory, *identity, *unsigned, "--message", "Where the template is")
+    git(directory, *identity, *unsigned, "--message", "Record where the template is")
 
 
 def _conflicts(directory: Path) -> frozenset[str]:
@@ -230,7 +231,7 @@ def _conflicts(directory: Path) -> frozenset[str]:
 
 
 def _remove_if_empty(directory: Path) -> None:
-    """Remove a directory, and those it was alone in, if only compiled modules are left in it."""
+    """Remove a directory if it has at most compiled modules, then its parents likewise."""
     while {entry.name for entry in directory.iterdir()} <= {"__pycache__"}:
         shutil.rmtree(directory)
         directory = directory.parent

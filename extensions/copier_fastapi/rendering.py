@@ -1,4 +1,4 @@
-"""Copier, by its public API, without its noise and with errors of one kind."""
+"""Calls of Copier by its public API, without its output and with one kind of error."""
 
 import io
 import tempfile
@@ -17,7 +17,7 @@ from copier_fastapi.errors import RefusedError
 from copier_fastapi.questions import Questions
 
 Ref = str | VcsRef | None
-"""A version of the template: a tag or commit, the project's own, or else the newest."""
+"""A version of the template: a tag or commit, that of the project, or None for the newest."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Template:
 
     questions: Questions
     url: str
-    """Where git finds it."""
+    """Its repository, as `git clone` takes it."""
 
 
 def start(
@@ -36,7 +36,7 @@ def start(
 
     Raises:
         RefusedError: if there is no such template or version, if it refuses an answer, or if it
-            has changes that are not committed: no update could ever start from these.
+            has changes that are not committed: no update could start from these.
     """
     with _refusing(), warnings.catch_warnings():
         warnings.simplefilter("error", DirtyLocalWarning)
@@ -45,7 +45,7 @@ def start(
         except DirtyLocalWarning:
             raise RefusedError(
                 f"the template at {source} has changes that are not committed: "
-                "commit them, or say by --to which version you want"
+                "commit them, or choose a version by --to"
             ) from None
 
 
@@ -92,7 +92,7 @@ def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Let every error of Copier be a refusal."""
+    """Turn every error of Copier into a refusal."""
     try:
         yield
     except (CopierError, ProcessExecutionError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What the command says."""
+"""The texts that the command prints."""
 
 import shlex
 import sys
@@ -17,7 +17,7 @@ from copier_fastapi.rehearsal import Rehearsal
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Show what is being done, on standard error: one moving line, or one line each."""
+    """Show the current step on standard error: in a terminal on one line, else a line each."""
     console = Console(file=sys.stderr)
     if console.is_terminal:
         with console.status("") as status:
@@ -27,7 +27,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def preview(rehearsal: Rehearsal) -> Iterator[str]:
-    """Yield what an update does, a line for each answer and file."""
+    """Yield the changes of an update, a line for each answer and file."""
     then, now = rehearsal.project, rehearsal.copy
     if then.version == now.version:
         yield f"The template stays at {now.version}."
@@ -51,24 +51,24 @@ def preview(rehearsal: Rehearsal) -> Iterator[str]:
 
 
 def result(rehearsal: Rehearsal) -> Iterator[str]:
-    """Yield what was done, what is left to do, and what comes next."""
+    """Yield the end of an update: the work left by hand, the next commands, the way to undo it."""
     if left := list(_left(rehearsal)):
-        yield "\nDone, but for what only you can do:"
+        yield "\nDone. This is left to do by hand:"
         yield from (f"  {line}" for line in left)
     else:
         yield "\nDone."
     yield "\nNext:"
     yield from (f"  {command}" for command in _next(rehearsal))
-    yield f"\nOr back to where it was:\n  {undo(rehearsal)}"
+    yield f"\nOr undo the update:\n  {undo(rehearsal)}"
 
 
 def undo(rehearsal: Rehearsal) -> str:
-    """Return the command that brings the project back, from wherever one is."""
+    """Return the command that undoes the update, from any directory."""
     kept = rehearsal.kept.items()
     return " && ".join(
         [
             *_enter(rehearsal.project),
-            # What git ignores it can neither bring back nor know to be ours.
+            # Git can neither restore nor clean a file that it ignores.
             *(shlex.join(["mv", to, of]) for of, to in kept if of not in rehearsal.before),
             "git restore --source=HEAD --staged --worktree .",
             "git clean --force -d .",
@@ -82,8 +82,8 @@ def _enter(project: Project) -> list[str]:
 
 
 def half_done(rehearsal: Rehearsal, error: OSError) -> str:
-    """Return what to do when not everything could be written."""
-    return f"Stopped half-way: {error}\nBack to where it was:\n  {undo(rehearsal)}"
+    """Return the way back when a file could not be written."""
+    return f"Stopped half-way: {error}\nUndo the update:\n  {undo(rehearsal)}"
 
 
 def _left(rehearsal: Rehearsal) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _next(rehearsal: Rehearsal) -> Iterator[str]:
     yield "make install"
     touched = (*rehearsal.new, *rehearsal.changed, *rehearsal.conflicts)
     if any(path.startswith("app/models/") for path in touched):
-        yield 'make migration m="what the models ask for"'
+        yield 'make migration m="follow the models"'
     yield "make lint typecheck test"
     yield 'git add --all && git commit --message "Update from the template"'
 
@@ -122,14 +122,14 @@ def _next(rehearsal: Rehearsal) -> Iterator[str]:
 def standing(
     project: Project, newest: Project, questions: Questions, then: Files, now: Files
 ) -> Iterator[str]:
-    """Yield where a project stands: its version, its features, its owner's edits.
+    """Yield the status of a project: its version, its features, its owner's edits.
 
     Arguments:
-        project: as it is.
-        newest: as it would be, were it new.
-        questions: those that it has answered.
-        then: the files that the template gave it.
-        now: the files that the template would give it today.
+        project: the project.
+        newest: the same project, rendered at the newest version.
+        questions: the questions of its version.
+        then: the files that the template renders at its version.
+        now: the files that the template renders at the newest version.
     """
     mine, kept_apart = project.files(), {ANSWERS, LOCK}
     yield f"template  {project.source}"

@@ -1,4 +1,4 @@
-"""Where the template is."""
+"""Finding the template and reading its files."""
 
 import json
 import tempfile
@@ -12,10 +12,10 @@ from copier_fastapi.project import Project
 
 
 def resolve(source: str) -> str:
-    """Return a source that means the same from everywhere.
+    """Return the source as a URL or an absolute path.
 
     Raises:
-        RefusedError: if it is a path without a template.
+        RefusedError: if there is no template at the path.
     """
     if _is_remote(source):
         return source
@@ -26,15 +26,15 @@ def resolve(source: str) -> str:
 
 
 def of(project: Project, template: str = "") -> str:
-    """Return where a project's template is: `template`, or where the project remembers it.
+    """Return the place of a project's template: `template`, or the recorded one.
 
     Raises:
-        RefusedError: if it is not there.
+        RefusedError: if there is no template.
     """
     source = template or project.source
     if not template and not _is_remote(source) and not source.startswith(("/", "~")):
         raise RefusedError(
-            f"the project remembers its template by a relative path, {source!r}: "
+            f"the project records its template by a relative path, {source!r}: "
             "say where it is by --template"
         )
     return resolve(source)
@@ -44,7 +44,7 @@ def own() -> str:
     """Return the template that this command was installed from (PEP 610).
 
     Raises:
-        RefusedError: if it came from a package index, which does not tell.
+        RefusedError: if it came from a package index, which records no source.
     """
     origin = json.loads(distribution("copier-fastapi").read_text("direct_url.json") or "{}")
     if "dir_info" not in origin and "vcs_info" not in origin:
@@ -55,7 +55,7 @@ def own() -> str:
 
 
 def read_at(url: str, version: str, path: str) -> bytes:
-    """Return a file of a template's repository at a version; nothing, where there is none.
+    """Return a file of a template's repository at a version; empty if there is none.
 
     Raises:
         RefusedError: if git cannot read the repository.
