@@ -35,6 +35,25 @@ REFUSED, MISREAD, UNFINISHED = (1,), (2,), (3,)
 
 NewProject = Callable[..., Path]
 
+MOVES = """
+"1.0.0":
+  moves:
+    alembic.ini: before/its/time.ini
+"2.0.0":
+  moves:
+    alembic.ini: database.ini
+  removals:
+    SETUP.md: README.md says it now.
+"3.0.0":
+  moves:
+    app/api/docs.py: app/pages/offline.py
+    database.ini: settings/database.ini
+  renames:
+    app.api.docs.add_docs: app.pages.offline.add_pages
+  removals:
+    app.api.docs.ASSETS: Nothing else needs it.
+"""
+
 
 @pytest.fixture
 def new_project(later: Path, tmp_path: Path) -> NewProject:
@@ -51,6 +70,26 @@ def new_project(later: Path, tmp_path: Path) -> NewProject:
 @pytest.fixture
 def project(new_project: NewProject) -> Path:
     return new_project(preset="minimal")
+
+
+@pytest.fixture
+def moving(later: Path, tmp_path: Path) -> Path:
+    """Make a 3.0.0 of the template, which moves files."""
+    template = tmp_path / "moving"
+    git(tmp_path, "clone", "--quiet", str(later), str(template))
+    (template / "extensions" / "moves.yml").write_text(MOVES)
+    source = template / "template"
+    for old, new in (
+        ("app/api/docs.py", "app/pages/offline.py"),
+        ("database.ini", "settings/database.ini"),
+    ):
+        (source / new).parent.mkdir()
+        (source / old).rename(source / new)
+    replace_in(source / "app" / "pages" / "offline.py", "add_docs", "add_pages")
+    replace_in(source / "app" / "pages" / "offline.py", "ASSETS", "_ASSETS")
+    commit(template, "Move")
+    git(template, "tag", "3.0.0")
+    return template
 
 
 def state(project: Path) -> tuple[dict[str, bytes], str]:
@@ -275,7 +314,7 @@ class TestGuard:
         assert "# All that one does" in text
         assert not is_committed(project)
 
-        (undo,) = re.findall("Or back to where it was:\n  (.*)", printed)
+        (undo,) = re.findall("Or undo the update:\n  (.*)", printed)
         run(project, "sh", "-c", undo)
         assert not git(project, "status", "--porcelain")
         assert "# Whatever we do" in (project / "Makefile").read_text()
@@ -287,7 +326,7 @@ class TestGuard:
         ours.write_text("ours = 1\n")
         before = state(project)
         printed = copier_fastapi(project / "app", "update", status=UNFINISHED)
-        (undo,) = re.findall("Or back to where it was:\n  (.*)", printed)
+        (undo,) = re.findall("Or undo the update:\n  (.*)", printed)
         run(project / "app", "sh", "-c", undo)
         assert state(project) == before
         assert ours.read_text() == "ours = 1\n"
@@ -356,7 +395,7 @@ class TestGuard:
         (project / "new.py").write_text("")
         before = state(project)
         printed = copier_fastapi(project, "add", "redis", status=REFUSED)
-        assert "commit or stash first what you changed:\n  Makefile\n  new.py\n" in printed
+        assert "commit or stash your changes first:\n  Makefile\n  new.py\n" in printed
         assert state(project) == before
 
     @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
@@ -366,7 +405,7 @@ class TestGuard:
         git(project, "update-index", flag, "Makefile")
         (project / "Makefile").write_text("ours:\n")
         printed = copier_fastapi(project, "update", status=REFUSED)
-        assert "git was told to look away" in printed
+        assert "git hides changes of these files" in printed
         assert "  Makefile\n" in printed
         assert (project / "Makefile").read_text() == "ours:\n"
 
@@ -531,6 +570,47 @@ class TestUpdate:
         copier_fastapi(project, "remove", "redis", status=UNFINISHED)
         assert (project / "app" / "core" / "cache.py.kept").exists()
         assert not (project / "app" / "core" / "cache.py").exists()
+
+    def test_edited_file_that_moved_is_kept_and_its_new_place_is_named(
+        self, project: Path, moving: Path
+    ) -> None:
+        """Over two versions, each of which moved files."""
+        edited = ("alembic.ini", "SETUP.md", "app/api/docs.py")
+        for path in edited:
+            append(project / path, f"# our own line in {path}\n")
+        own = project / "app" / "services" / "own.py"
+        names = ("HEADERS", "add_docs", "ASSETS")
+        own.write_text("".join(f"from app.api.docs import {name}\n" for name in names))
+        commit(project)
+
+        printed = copier_fastapi(project, "update", "--template", moving, status=UNFINISHED)
+        for line in (
+            "  moved     alembic.ini to settings/database.ini",
+            "  moved     app/api/docs.py to app/pages/offline.py",
+            "  gone      SETUP.md",
+            "  alembic.ini moved to settings/database.ini: your version is alembic.ini.kept.",
+            "docs.py moved to app/pages/offline.py: your version is app/api/docs.py.kept.",
+            "    Make your changes in app/pages/offline.py, then delete app/api/docs.py.kept.",
+            "SETUP.md.kept is SETUP.md as you had it: take from it what you need, then delete it.",
+            "    Why SETUP.md is gone: README.md says it now.",
+            "own.py:1 imports app.api.docs.HEADERS, which is now app.pages.offline.HEADERS.",
+            "own.py:2 imports app.api.docs.add_docs, which is now app.pages.offline.add_pages.",
+            "own.py:3 imports app.api.docs.ASSETS, which is gone: Nothing else needs it.",
+        ):
+            assert f"{line}\n" in printed
+        for path in edited:
+            assert f"# our own line in {path}\n" in (project / f"{path}.kept").read_text()
+            assert not (project / path).exists()
+        assert "add_pages" in (project / "app" / "pages" / "offline.py").read_text()
+
+    def test_moves_in_a_later_format_are_refused(self, project: Path, moving: Path) -> None:
+        (moving / "extensions" / "moves.yml").write_text('"4.0.0": {copies: {a: b}}\n')
+        commit(moving, "Copy")
+        git(moving, "tag", "4.0.0")
+        before = state(project)
+        printed = copier_fastapi(project, "update", "--template", moving, status=REFUSED)
+        assert "upgrade the command, then try again" in printed
+        assert state(project) == before
 
 
 class TestStatus:

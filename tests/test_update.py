@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from copier import run_copy, run_update
 
+from copier_fastapi.moves import FILE, Moves
 from tests.support.files import replace_in
 from tests.support.projects import (
     VERSIONS,
     answers_of,
     app_dev,
+    copier_fastapi,
     from_template,
     is_committed,
     mark,
+    mark_of,
     query,
     revisions,
     start,
@@ -43,6 +46,8 @@ VARIANTS = [
 
 TOOLS = Path(sys.executable).parent
 
+MOVES = Moves.parse((ROOT / FILE).read_text(encoding="utf-8"))
+
 RELEASES = list(released()) if has_history() else []
 
 
@@ -55,6 +60,12 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def render_at(template: Path, project: Path, version: str, **answers: object) -> Path:
     run_copy(str(template), project, data=answers, vcs_ref=version, defaults=True, quiet=True)
     return project
+
+
+def left_since(version: str) -> set[str]:
+    """Return the paths that the template moved or dropped."""
+    sections = MOVES.since(version).sections.values()
+    return {path for each in sections for path in (*each.moves, *each.removals)}
 
 
 @pytest.mark.skipif(not has_history(), reason="an archive or a shallow clone has no releases")
@@ -86,12 +97,36 @@ def test_untouched_project_becomes_what_a_new_one_is(
 def test_every_edit_survives(
     releases: Path, tmp_path: Path, version: str, answers: dict[str, object]
 ) -> None:
-    """A line in the middle of every file is there after the update, be it in a conflict."""
+    """A line in the middle of every file is there after the update, be it in a conflict.
+
+    Plain Copier deletes the files that the template moved or dropped. Git shows that they are gone,
+    and has them.
+    """
     project = start(render_at(releases, tmp_path / "project", version, **answers))
     marked = mark(project)
     commit(project, "Edit everything")
     update(project)
-    assert not unmarked(project, marked)
+    left = marked & left_since(version)
+    assert unmarked(project, marked) == left
+    assert set(git(project, "diff", "--name-only", "--diff-filter=D").splitlines()) == left
+    assert all(mark_of(path) in git(project, "show", f"HEAD:{path}") for path in left)
+    assert answers_of(project)["_commit"] == HEAD
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_command_keeps_every_edit(releases: Path, tmp_path: Path, version: str) -> None:
+    """Each is in its place or beside it, and the new place of each file that moved is named."""
+    project = start(render_at(releases, tmp_path / "project", version, preset="full"))
+    marked = mark(project)
+    commit(project, "Edit everything")
+    printed = copier_fastapi(project, "update", status=(3,))
+    left = marked & left_since(version)
+    assert unmarked(project, marked) == left
+    for path in left:
+        assert mark_of(path) in (project / f"{path}.kept").read_text()
+        place = MOVES.since(version).path(path)
+        if not place.removed:
+            assert f"{path} moved to {place.now}: your version is {path}.kept.\n" in printed
     assert answers_of(project)["_commit"] == HEAD
 
 
@@ -110,6 +145,15 @@ def test_conflict_is_shown_and_git_commits_none(later: Path, tmp_path: Path) -> 
     with pytest.raises(pytest.fail.Exception, match="no conflict of a template update"):
         run(project, TOOLS / "prek", "run", "conflicts")
     assert "closed in the end" in (project / "app" / "core" / "events.py").read_text()
+
+
+def test_copier_names_the_command_that_keeps_every_edit(
+    later: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project = start(render_at(later, tmp_path / "project", "1.0.0", preset="minimal"))
+    run_update(project, defaults=True, overwrite=True)
+    before, _, _ = capfd.readouterr().err.partition("Updating to template version 2.0.0")
+    assert "use `copier-fastapi update`" in before
 
 
 def test_new_feature_is_off_in_a_project_that_lives(later: Path, tmp_path: Path) -> None:

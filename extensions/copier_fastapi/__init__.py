@@ -1,4 +1,4 @@
-"""What we add to Copier."""
+"""The command `copier-fastapi`."""
 
 from importlib.metadata import version
 

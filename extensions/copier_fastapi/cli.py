@@ -4,10 +4,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -19,88 +18,35 @@ from copier_fastapi import screen, source
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import read_files
 from copier_fastapi.git import REPOSITORY_VARIABLES
+from copier_fastapi.options import (
+    EXIT_STATUS,
+    HERE,
+    Data,
+    Preview,
+    Template,
+    To,
+    ToAdd,
+    ToRemove,
+    Where,
+    Yes,
+    examples,
+    print_version,
+)
 from copier_fastapi.project import Project
 from copier_fastapi.rehearsal import Answer, rehearse
 from copier_fastapi.rendering import Ref, questions_of, render, start
 
 DONE, REFUSED, UNFINISHED = 0, 1, 3
-"""How the command ends. One that cannot be read ends with 2."""
+"""The exit statuses. Typer itself ends with 2 if it cannot parse the command line."""
 
 INTERRUPTED = 130
-
-EXIT_STATUS = """\b
-Exit status:
-  0  all is done
-  1  nothing was done; the message says why
-  2  the command line cannot be read
-  3  done, but something is left to do by hand: a conflict, an edited file that was kept
-"""
-
-HERE = Path()
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def features_that_are(*, on: bool) -> Callable[[str], list[str]]:
-    """Return what completes the names of the features that are on, or off, in the project here."""
-
-    def complete(incomplete: str) -> list[str]:
-        try:
-            answers = Project.find(HERE).answers
-        except RefusedError:
-            return []
-        return [name for name in answers if answers[name] is on and name.startswith(incomplete)]
-
-    return complete
-
-
-def print_version(asked: bool) -> None:
-    """Print the version and leave."""
-    if asked:
-        typer.echo(version("copier-fastapi"))
-        raise typer.Exit
-
-
-def examples(*commands: str) -> str:
-    """Return what `--help` shows of a command's use, unwrapped."""
-    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
-
-
-Where = Annotated[
-    Path, typer.Option("--project", "-C", metavar="DIR", help="The project, if it is not here.")
-]
-Data = Annotated[
-    list[str], typer.Option("--data", "-d", metavar="NAME=ANSWER", help="Answer a question.")
-]
-Template = Annotated[
-    str, typer.Option(metavar="SOURCE", help="Where the template is: a directory or a git URL.")
-]
-To = Annotated[
-    str, typer.Option(metavar="VERSION", help="A tag or commit of the template; else the newest.")
-]
-Preview = Annotated[bool, typer.Option("--preview", help="Show what would happen; do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")]
-ToAdd = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FEATURE...",
-        help="Such as redis, or ci=gitlab.",
-        autocompletion=features_that_are(on=False),
-    ),
-]
-ToRemove = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FEATURE...",
-        help="Such as redis, or ci.",
-        autocompletion=features_that_are(on=True),
-    ),
-]
-
-
 @dataclass(frozen=True)
 class Wanted:
-    """What every command that changes a project is told."""
+    """The options that every command that changes a project has."""
 
     project: Path
     template: str
@@ -111,15 +57,15 @@ class Wanted:
 @app.callback(epilog=EXIT_STATUS)
 def main(
     *,
-    version: Annotated[  # noqa: ARG001  # its callback answers
+    version: Annotated[  # noqa: ARG001  # its callback prints it
         bool,
         typer.Option("--version", is_eager=True, callback=print_version, help="Show the version."),
     ] = False,
 ) -> None:
-    """Start a FastAPI service from the template, and keep it up to date."""
-    for name in REPOSITORY_VARIABLES:  # a hook of another repository may have called us
+    """Create a FastAPI service from the template, and keep it up to date."""
+    for name in REPOSITORY_VARIABLES:  # set if a git hook calls the command
         os.environ.pop(name, None)
-        local.env.pop(name, "")  # Copier's own
+        local.env.pop(name, "")  # Copier's copy
 
 
 @app.command(
@@ -129,14 +75,14 @@ def main(
     )
 )
 def new(
-    directory: Annotated[Path, typer.Argument(help="Where the service goes.")],
+    directory: Annotated[Path, typer.Argument(help="The directory of the new service.")],
     *,
     data: Data = [],  # noqa: B006  # Typer copies it
-    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Take the default answers.")] = False,
     template: Template = "",
     to: To = "",
 ) -> None:
-    """Start a service."""
+    """Create a service."""
     with refusals():
         if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
             raise RefusedError(f"{directory} exists: choose another name, or empty it")
@@ -160,7 +106,7 @@ def add(
     preview: Preview = False,
     yes: Yes = False,
 ) -> None:
-    """Turn features on. The version of the template stays."""
+    """Turn features on. The project stays at its version of the template."""
     with refusals():
         wanted = Wanted(project, template, preview, yes)
         change(wanted, lambda questions: questions.turn_on(features), VcsRef.CURRENT)
@@ -175,7 +121,7 @@ def remove(
     preview: Preview = False,
     yes: Yes = False,
 ) -> None:
-    """Turn features off. What they stored stays, and so does every file that was edited."""
+    """Turn features off. Their data stays in the database, and edited files are kept."""
     with refusals():
         wanted = Wanted(project, template, preview, yes)
         change(wanted, lambda questions: questions.turn_off(features), VcsRef.CURRENT)
@@ -197,7 +143,7 @@ def update(  # noqa: PLR0913  # one for each option
     preview: Preview = False,
     yes: Yes = False,
 ) -> None:
-    """Bring the template's later fixes into the project."""
+    """Update the project to a newer version of the template."""
     with refusals():
         wanted = Wanted(project, template, preview, yes)
         change(
@@ -207,14 +153,14 @@ def update(  # noqa: PLR0913  # one for each option
 
 @app.command(epilog=examples("copier-fastapi status"))
 def status(*, project: Where = HERE, template: Template = "") -> None:
-    """Show features, edits, and whether there is something to update. Changes nothing."""
+    """Show version, features and edits, and how far the newest version differs."""
     with refusals():
         here = Project.find(project)
         origin = source.of(here, template)
         with screen.progress() as report, tempfile.TemporaryDirectory() as temporary:
             base, newest = Path(temporary, "base"), Path(temporary, "newest")
-            report(f"Rendering {here.version}, where the project is")
-            questions = render(origin, base, here.answers, here.version)
+            report(f"Rendering {here.version}, the version of the project")
+            questions = render(origin, base, here.answers, here.version).questions
             report("Rendering the newest version")
             render(origin, newest, here.answers)
             there = Project.at(newest)
@@ -223,11 +169,11 @@ def status(*, project: Where = HERE, template: Template = "") -> None:
 
 
 def change(wanted: Wanted, answer: Answer | None, ref: Ref) -> None:
-    """Show what an update does, then do it.
+    """Show the changes of an update, then make them.
 
     Raises:
         RefusedError: if the project cannot be updated.
-        typer.Exit: with the status that tells whether something is left to do by hand.
+        typer.Exit: with the exit status.
     """
     project = Project.find(wanted.project)
     origin = source.of(project, wanted.template)
@@ -235,13 +181,13 @@ def change(wanted: Wanted, answer: Answer | None, ref: Ref) -> None:
         with screen.progress() as report:
             rehearsal = stack.enter_context(rehearse(project, answer, ref, origin, report))
         if not rehearsal.changes_anything:
-            typer.echo("Nothing to do: the project is like that already.")
+            typer.echo("Nothing to do: the project is already like this.")
             return
         typer.echo("\n".join(screen.preview(rehearsal)))
         if wanted.preview:
             raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
         if not wanted.yes and sys.stdin.isatty() and not typer.confirm("Go ahead?", default=True):
-            raise RefusedError("you did not want it")
+            raise RefusedError("cancelled; nothing was changed")
         with uninterrupted():
             try:
                 rehearsal.apply()
@@ -250,14 +196,14 @@ def change(wanted: Wanted, answer: Answer | None, ref: Ref) -> None:
                 raise typer.Exit(UNFINISHED) from None
     try:
         typer.echo("\n".join(screen.result(rehearsal)))
-    except BrokenPipeError:  # nobody reads on, but it is done
+    except BrokenPipeError:  # the reader of the output has gone; the update is done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(DONE if rehearsal.is_done else UNFINISHED)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Do not let Ctrl-C stop half-way what takes a moment."""
+    """Ignore Ctrl-C meanwhile, so that no project is left half updated."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -267,7 +213,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell in one line why something is refused."""
+    """Print the reason of a refusal in one line, without a traceback."""
     try:
         yield
     except RefusedError as error:

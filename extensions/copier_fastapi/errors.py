@@ -1,4 +1,4 @@
-"""What is refused."""
+"""The error that the command reports."""
 
 
 class RefusedError(ValueError):

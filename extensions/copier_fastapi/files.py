@@ -1,4 +1,4 @@
-"""Files of a project, held against each other."""
+"""Reading and comparing the files of a project."""
 
 import os
 from collections import Counter
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 Files = Mapping[str, bytes]
-"""Contents by the path in the project; of a link, what it points to."""
+"""Contents by the path in the project. The content of a symbolic link is its target."""
 
 
 def read_files(directory: Path) -> dict[str, bytes]:
-    """Return every file below a directory, without git's own."""
+    """Return every file below a directory, except for `.git`."""
     names = []
     for root, directories, files in os.walk(directory):
         directories[:] = [name for name in directories if name != ".git"]
@@ -19,7 +19,7 @@ def read_files(directory: Path) -> dict[str, bytes]:
 
 
 def read_listed(directory: Path, listed: Iterable[str]) -> dict[str, bytes]:
-    """Return those of the listed files that are there."""
+    """Return the listed files that exist."""
     contents = {}
     for name in listed:
         path = directory / name
@@ -31,18 +31,21 @@ def read_listed(directory: Path, listed: Iterable[str]) -> dict[str, bytes]:
 
 
 def differing(some: Files, others: Files) -> set[str]:
-    """Return the files that both have, but not the same."""
+    """Return the paths that both have, with different contents."""
     return {path for path in some.keys() & others.keys() if some[path] != others[path]}
 
 
 def undoes(old: bytes, mine: bytes, new: bytes, result: bytes) -> bool:
-    """Tell whether a line is missing that the owner added, back that they removed, or moved back.
+    """Return whether an update undoes an edit.
+
+    A line that the owner added is missing, one that they removed is back, or one that they moved is
+    back in its old place.
 
     Arguments:
-        old: what the template had.
-        mine: what the owner made of it.
-        new: what the template has now.
-        result: what was made of all three.
+        old: the template at the version of the project.
+        mine: the owner's version.
+        new: the template at the new version.
+        result: the merge of the three.
     """
     olds, mines, news, results = (Counter(text.splitlines()) for text in (old, mine, new, result))
     missing = (mines - olds) & (mines - results - (olds - news))

@@ -1,4 +1,4 @@
-"""Git, as far as living projects need it."""
+"""Running git."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ REPOSITORY_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
 )
-"""What makes git work on another repository than that of the directory."""
+"""The variables that point git to another repository than that of the directory."""
 
 
 class GitError(RefusedError):
@@ -17,12 +17,10 @@ class GitError(RefusedError):
 
 
 def git(directory: Path, *arguments: str, standard_input: bytes = b"") -> bytes:
-    """Run git in a directory and return what it prints.
-
-    No hook of the repository runs.
+    """Run git in a directory, without the hooks of the repository, and return its output.
 
     Raises:
-        GitError: with git's own words.
+        GitError: with the message of git.
     """
     command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
     result = subprocess.run(
@@ -34,7 +32,7 @@ def git(directory: Path, *arguments: str, standard_input: bytes = b"") -> bytes:
 
 
 def paths(output: bytes) -> list[str]:
-    """Split what git prints with `-z`."""
+    """Return the paths in the output of git with `-z`."""
     return [path.decode(errors="surrogateescape") for path in output.split(b"\0") if path]
 
 
@@ -42,6 +40,6 @@ def top_of(directory: Path) -> Path:
     """Return the root of the repository that the directory is in.
 
     Raises:
-        GitError: where there is none.
+        GitError: if it is in none.
     """
     return Path(git(directory, "rev-parse", "--show-toplevel").decode().removesuffix("\n"))

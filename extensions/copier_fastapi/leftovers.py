@@ -1,4 +1,4 @@
-"""Code that imports what an update took away."""
+"""Imports that an update breaks."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True)
 class Leftover:
-    """An import that no longer finds anything."""
+    """An import of a module or name that no longer exists."""
 
     path: str
     line: int
@@ -16,9 +16,9 @@ class Leftover:
 
 
 def leftovers(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Leftover]:
-    """Return the imports in `after` that found something in `before` only.
+    """Return the imports in `after` that worked in `before` only.
 
-    Both are files by their paths. A module with conflicts in it cannot be read, hence says nothing.
+    Both are files by their paths. A module with conflict markers cannot be parsed; it is left out.
     """
     old, new = _modules(before), _modules(after)
     gone = old.keys() - new.keys()
@@ -49,7 +49,7 @@ def _modules(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _imports(module: str, path: str, source: bytes) -> Iterator[tuple[int, str, str]]:
-    """Yield what is imported: the line, the module and, of a `from`, the name."""
+    """Yield each import: the line, the module and, of a `from`, the name."""
     for node in ast.walk(_parse(source) or ast.Module([], [])):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name, "") for alias in node.names)
@@ -64,7 +64,7 @@ def _imports(module: str, path: str, source: bytes) -> Iterator[tuple[int, str, 
 
 
 def _lost_names(before: bytes, after: bytes) -> set[str]:
-    """Return what a module defined and no longer does, as far as that can be read off."""
+    """Return the names that a module no longer defines; none if it cannot be parsed."""
     if before == after:
         return set()
     old, new = _names(before), _names(after)
@@ -72,7 +72,7 @@ def _lost_names(before: bytes, after: bytes) -> set[str]:
 
 
 def _names(source: bytes) -> set[str] | None:
-    """Return what a module defines, or nothing where that cannot be read off."""
+    """Return the names that a module defines, or None if they cannot be known."""
     tree = _parse(source)
     if tree is None:
         return None

@@ -1,4 +1,4 @@
-"""A project that was rendered from the template and lives on."""
+"""A project that was rendered from the template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Project:
         """Return the project in a directory.
 
         Raises:
-            RefusedError: if its answers are of no use.
+            RefusedError: if its answers file cannot be used.
         """
         return cls(directory, _read(directory / ANSWERS))
 
@@ -38,7 +38,7 @@ class Project:
         """Return the project that the directory `start` is in.
 
         Raises:
-            RefusedError: where there is none.
+            RefusedError: if it is in no project.
         """
         for directory in (start.resolve(), *start.resolve().parents):
             if (directory / ANSWERS).is_file():
@@ -47,17 +47,17 @@ class Project:
 
     @property
     def source(self) -> str:
-        """Where the template is."""
+        """The place of the template: a path or a URL."""
         return str(self.recorded["_src_path"])
 
     @property
     def version(self) -> str:
-        """The version of the template that the project is at: a tag, or what git calls it."""
+        """The project's version of the template: a tag, or the output of `git describe`."""
         return str(self.recorded["_commit"])
 
     @property
     def answers(self) -> dict[str, Any]:
-        """The answers, without what Copier remembers beside them."""
+        """The answers to the questions, without Copier's own entries."""
         return {name: value for name, value in self.recorded.items() if name[0] != "_"}
 
     @property
@@ -67,20 +67,20 @@ class Project:
 
     @property
     def head(self) -> str:
-        """The commit that the project is at."""
+        """The commit that is checked out."""
         return git(self.directory, "rev-parse", "HEAD").decode().strip()
 
     def files(self) -> dict[str, bytes]:
-        """Return the files that git does not ignore, as they are now."""
+        """Return the files that git does not ignore, as they are in the working tree."""
         everything = ("--cached", "--others", "--exclude-standard", "--deduplicate")
         listed = paths(git(self.directory, "ls-files", "-z", *everything))
         return read_listed(self.directory, listed)
 
     def require_clean(self) -> None:
-        """Refuse a project whose state could not be brought back.
+        """Refuse a project whose present state git could not restore.
 
         Raises:
-            RefusedError: naming what is not committed.
+            RefusedError: with the paths that are not committed.
         """
         try:
             git(self.directory, "rev-parse", "--verify", "HEAD")
@@ -92,17 +92,17 @@ class Project:
         status = git(self.directory, "status", *STATUS, "--", ".")
         if changed := [entry[3:] for entry in paths(status)]:
             listed = "\n".join(f"  {path}" for path in changed)
-            raise RefusedError(f"commit or stash first what you changed:\n{listed}")
+            raise RefusedError(f"commit or stash your changes first:\n{listed}")
         flagged = paths(git(self.directory, "ls-files", "-v", "-z", "--", "."))
         if unreadable := [entry[2:] for entry in flagged if not _is_text(entry)]:
             listed = "\n".join(f"  {name!a}" for name in unreadable)
             raise RefusedError(f"Copier needs names in UTF-8; rename these:\n{listed}")
-        # Whether such files are edited cannot be seen, but an update may write them.
+        # Edits of such files cannot be seen, but an update may overwrite them.
         if hidden := [entry[2:] for entry in flagged if entry[0].islower() or entry[0] == "S"]:
             listed = "\n".join(f"  {path}" for path in hidden)
             raise RefusedError(
-                "git was told to look away from changes of these: "
-                f"git update-index --no-assume-unchanged --no-skip-worktree\n{listed}"
+                "git hides changes of these files; show them again first by "
+                f"`git update-index --no-assume-unchanged --no-skip-worktree FILE`:\n{listed}"
             )
 
 
@@ -122,6 +122,6 @@ def _read(file: Path) -> dict[str, Any]:
     for name in ("_src_path", "_commit"):
         if not isinstance(recorded, dict) or not recorded.get(name):
             raise RefusedError(
-                f"{file} does not say {name}: the project was rendered from no git repository"
+                f"{file} has no {name}: the project was not rendered from a git repository"
             )
     return dict(recorded)

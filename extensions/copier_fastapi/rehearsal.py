@@ -1,14 +1,14 @@
 """An update, made in a copy of the project first.
 
-Copier updates in place and loses edits without a word: it deletes an edited file that the template
-no longer has, and overwrites one that git ignores. Here it works on a clone. What it did is held
-against what the owner wrote, and only then does it reach the project, beside what it would lose.
+Copier updates in place and loses edits silently: it deletes an edited file that the template no
+longer has, and overwrites a file that git ignores. Here Copier updates a clone of the project. The
+result is compared with the owner's files. Only then is it written to the project, together with a
+copy of each edited file that Copier would have lost.
 """
 
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,30 +18,34 @@ from typing import Any
 
 from copier import VcsRef
 
+from copier_fastapi import edits, moves
 from copier_fastapi.errors import RefusedError
-from copier_fastapi.files import Files, differing, read_files, read_listed, undoes
-from copier_fastapi.git import git, paths, top_of
+from copier_fastapi.files import Files, read_files, read_listed
+from copier_fastapi.git import git, paths
 from copier_fastapi.leftovers import Leftover, leftovers
+from copier_fastapi.lock import lock
+from copier_fastapi.moves import Moves
 from copier_fastapi.project import ANSWERS, LOCK, Project
 from copier_fastapi.questions import Questions
 from copier_fastapi.rendering import Ref, questions_of, render, update
+from copier_fastapi.source import read_at
 
 Answer = Callable[[Questions], Mapping[str, Any]]
-"""Answers questions."""
+"""Returns the answers that change, given the questions."""
 
 CLONE = (
     *("clone", "--quiet", "--shared"),
-    # Copier finds its conflicts by the former, and trusts `git apply` to change nothing of its own.
+    # Copier finds its conflicts by the former. The latter keeps `git apply` from changing spaces.
     *("--config", "status.showUntrackedFiles=normal", "--config", "apply.whitespace=nowarn"),
 )
 
 Report = Callable[[str], None]
-"""Is told what is being done."""
+"""Shows the current step."""
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What an update does to a project."""
+    """The result of an update, before it reaches the project."""
 
     project: Project
     head: str
@@ -50,22 +54,24 @@ class Rehearsal:
     before: Files
     after: Files
     conflicts: frozenset[str]
-    """Files where both sides changed the same lines, which are now between markers."""
+    """Files where both sides changed the same lines. They have conflict markers now."""
     kept: Mapping[str, str]
-    """Files with edits that the update loses, and the names that these are kept under."""
+    """Edited files that the update would lose, with the name that each is kept under."""
     leftovers: list[Leftover]
-    """Imports of what is gone."""
+    """Imports that no longer work."""
+    moves: Moves
+    """What moved in the template from the project's version to the new one."""
     lock_error: str
     """Why `uv.lock` is not up to date; empty if it is."""
 
     @property
     def new(self) -> list[str]:
-        """Files that come."""
+        """The files that the update adds."""
         return sorted(self.after.keys() - self.before.keys())
 
     @property
     def changed(self) -> list[str]:
-        """Files that change without a conflict."""
+        """The files that the update changes without a conflict."""
         both = (self.after.keys() & self.before.keys()) - self.conflicts
         roots = (self.project.directory, self.copy.directory)
         return sorted(
@@ -77,25 +83,31 @@ class Rehearsal:
 
     @property
     def gone(self) -> list[str]:
-        """Files that leave."""
+        """The files that the update deletes."""
         return sorted(self.before.keys() - self.after.keys())
 
     @property
+    def moved(self) -> dict[str, str]:
+        """The new place of each deleted file that the template moved."""
+        places = {path: self.moves.path(path).now for path in self.gone}
+        return {path: now for path, now in places.items() if now in self.after}
+
+    @property
     def changes_anything(self) -> bool:
-        """Tell whether the project becomes another."""
+        """Whether the update changes the project."""
         return bool(self.new or self.changed or self.gone or self.conflicts)
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing is left for the owner to do."""
+        """Whether nothing is left to do by hand."""
         return not (self.conflicts or self.kept or self.leftovers or self.lock_error)
 
     def apply(self) -> None:
-        """Do to the project what was done to its copy.
+        """Write the result to the project.
 
         Raises:
-            RefusedError: if the project is not what the copy was made from any more.
-            OSError: if it cannot be written; then it is left half-done.
+            RefusedError: if the project has changed since the copy was made.
+            OSError: if a file cannot be written. The project is then half updated.
         """
         self._require_unchanged()
         root = self.project.directory
@@ -112,9 +124,9 @@ class Rehearsal:
             shutil.copy(self.copy.directory / path, target, follow_symlinks=False)
 
     def _require_unchanged(self) -> None:
-        """Refuse what has changed since, be it while its owner was asked."""
+        """Refuse a project that has changed since the copy was made."""
         self.project.require_clean()
-        in_the_way = _in_the_way(self.project, self.before, self.after)
+        in_the_way = edits.in_the_way(self.project, self.before, self.after)
         taken = [
             name for name in self.kept.values() if os.path.lexists(self.project.directory / name)
         ]
@@ -122,7 +134,7 @@ class Rehearsal:
             raise RefusedError("the project has changed meanwhile: try again")
 
     def _record_conflicts(self) -> None:
-        """Let git know, so that it commits no conflict."""
+        """Mark the conflicts in the index, so that git refuses to commit them."""
         records = dict[str, list[str]]()
         for entry in paths(git(self.copy.top, "ls-files", "--unmerged", "-z")):
             mode, blob, stage, path = entry.replace("\t", " ", 1).split(" ", 3)
@@ -139,14 +151,14 @@ class Rehearsal:
 def rehearse(
     project: Project, answer: Answer | None, ref: Ref, source: str, report: Report
 ) -> Iterator[Rehearsal]:
-    """Update a copy of the project. The copy is there as long as the context.
+    """Update a copy of the project. The copy is deleted when the context ends.
 
     Arguments:
         project: must be clean.
-        answer: says what changes, if anything, given the questions of that version.
+        answer: returns the answers that change, given the questions of that version.
         ref: the version of the template to go to.
-        source: where the template is, which may be elsewhere than before.
-        report: is told what is being done.
+        source: the template, which may be at another place than before.
+        report: shows the current step.
 
     Raises:
         RefusedError: if the project cannot be updated, or an answer is wrong.
@@ -160,28 +172,33 @@ def rehearse(
         before = read_files(directory)
         if source != project.source:
             _move_source(directory, source)
-        report(f"Rendering {project.version}, where the project is")
-        questions = render(source, base, project.answers, project.version)
+        report(f"Rendering {project.version}, the version of the project")
+        template = render(source, base, project.answers, project.version)
+        questions = template.questions
         old = read_files(base)
-        _require_same_shape(before, old)
+        edits.require_same_shape(before, old)
         if answer and ref is not VcsRef.CURRENT:
-            report("Reading the questions of the version to come")
+            report("Reading the questions of the new version")
             questions = questions_of(source, ref)
         answers = answer(questions) if answer else {}
         report("Updating a copy of the project")
         update(directory, answers, ref)
         copy = Project.at(directory)
-        report(f"Rendering {copy.version}, where it goes")
+        report(f"Rendering {copy.version} with the new answers")
         render(source, theirs, copy.answers, copy.version)
+        moved = Moves()
+        if copy.version != project.version:
+            report("Reading which files moved")
+            moved = Moves.parse(read_at(template.url, copy.version, moves.FILE))
         conflicts = _conflicts(directory)
         lock_error = ""
         after = read_files(directory)
         if before.get("pyproject.toml") != after.get("pyproject.toml"):
             report("Locking the dependencies")
-            lock_error = _lock(directory, conflicts)
+            lock_error = lock(directory, conflicts)
             after |= read_listed(directory, [LOCK])
-        lost = _lost(before, after, old, read_files(theirs), conflicts)
-        lost |= _in_the_way(project, before, after)
+        lost = edits.lost(before, after, old, read_files(theirs), conflicts)
+        lost |= edits.in_the_way(project, before, after)
         yield Rehearsal(
             project=project,
             head=head,
@@ -189,26 +206,15 @@ def rehearse(
             before=before,
             after=after,
             conflicts=conflicts,
-            kept={path: _free_name(project, path) for path in sorted(lost)},
+            kept={path: edits.free_name(project, path) for path in sorted(lost)},
             leftovers=leftovers(before, after),
+            moves=moved.since(project.version),
             lock_error=lock_error,
         )
 
 
-def _require_same_shape(mine: Files, base: Files) -> None:
-    """Refuse a directory in the place of a file of the template, and the other way round."""
-    for path in _directories(mine) & base.keys():
-        raise RefusedError(f"{path} is a file in the template: call your directory something else")
-    for path in _directories(base) & mine.keys():
-        raise RefusedError(f"{path} is a directory in the template: call your file something else")
-
-
-def _directories(files: Files) -> set[str]:
-    return {parent.as_posix() for path in files for parent in Path(path).parents}
-
-
 def _move_source(directory: Path, source: str) -> None:
-    """Let the project know that its template is elsewhere."""
+    """Record the new place of the template."""
     file = directory / ANSWERS
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     moved = f"_src_path: {json.dumps(source)}\n"
@@ -216,7 +222,7 @@ def _move_source(directory: Path, source: str) -> None:
     file.write_text("".join(lines), encoding="utf-8")
     identity = ("-c", "user.name=copier-fastapi", "-c", "user.email=copier-fastapi@localhost")
     unsigned = ("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--all")
-    git(directory, *identity, *unsigned, "--message", "Where the template is")
+    git(directory, *identity, *unsigned, "--message", "Record where the template is")
 
 
 def _conflicts(directory: Path) -> frozenset[str]:
@@ -224,67 +230,8 @@ def _conflicts(directory: Path) -> frozenset[str]:
     return frozenset(paths(unmerged))
 
 
-def _lock(directory: Path, conflicts: frozenset[str]) -> str:
-    """Lock what a changed pyproject.toml asks for; return why that failed, if it did."""
-    if "pyproject.toml" in conflicts:
-        return "pyproject.toml has conflicts"
-    if not shutil.which("uv"):
-        return "uv is not installed"
-    command = ["uv", "lock", "--quiet", "--directory", str(directory)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        return result.stderr.strip()
-    # In a workspace of uv, all its projects have one lock.
-    written = ("ls-files", "--modified", "--others", "--full-name", "-z", "--")
-    changed = paths(git(directory, *written, f":(top,glob)**/{LOCK}"))
-    own = (directory.relative_to(top_of(directory)) / LOCK).as_posix()
-    return ", ".join(f"{path} is the workspace's" for path in changed if path != own)
-
-
-def _lost(
-    before: Files, after: Files, base: Files, theirs: Files, conflicts: frozenset[str]
-) -> set[str]:
-    """Return the files in which something that the owner did is undone."""
-    lost = {path for path in before.keys() - after.keys() if before[path] != base.get(path)}
-    for path in differing(before, after) - conflicts - {ANSWERS, LOCK}:
-        old, new = base.get(path, b""), theirs.get(path, b"")
-        if before[path] != old and undoes(old, before[path], new, after[path]):
-            lost.add(path)
-    return lost
-
-
-def _in_the_way(project: Project, before: Files, after: Files) -> set[str]:
-    """Return the files that git ignores and the update writes.
-
-    Raises:
-        RefusedError: if a directory stands where a file belongs, or the other way round.
-    """
-    found = set()
-    for path in after.keys() - before.keys():
-        target = project.directory / path
-        if target.is_dir() and not target.is_symlink():
-            raise RefusedError(f"{path} is a directory that git ignores; move it, then try again")
-        for parent in target.relative_to(project.directory).parents:
-            ancestor = project.directory / parent
-            in_place = ancestor.is_dir() or parent.as_posix() in before
-            if os.path.lexists(ancestor) and not in_place:
-                raise RefusedError(f"{parent} is a file that git ignores; move it, then try again")
-        if target.is_symlink() or (target.exists() and target.read_bytes() != after[path]):
-            found.add(path)
-    return found
-
-
-def _free_name(project: Project, path: str) -> str:
-    """Return a name beside a file that nothing has."""
-    name, number = f"{path}.kept", 1
-    while os.path.lexists(project.directory / name):
-        number += 1
-        name = f"{path}.kept{number}"
-    return name
-
-
 def _remove_if_empty(directory: Path) -> None:
-    """Remove a directory, and those it was alone in, if only compiled modules are left in it."""
+    """Remove a directory if it has at most compiled modules, then its parents likewise."""
     while {entry.name for entry in directory.iterdir()} <= {"__pycache__"}:
         shutil.rmtree(directory)
         directory = directory.parent

@@ -1,10 +1,11 @@
-"""Copier, by its public API, without its noise and with errors of one kind."""
+"""Calls of Copier by its public API, without its output and with one kind of error."""
 
 import io
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from copier_fastapi.errors import RefusedError
 from copier_fastapi.questions import NOT_READABLE, NewerTemplateError, Questions
 
 Ref = str | VcsRef | None
-"""A version of the template: a tag or commit, the project's own, or else the newest."""
+"""A version of the template: a tag or commit, that of the project, or None for the newest."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A version of the template that was rendered."""
+
+    questions: Questions
+    url: str
+    """Its repository, as `git clone` takes it."""
 
 
 def start(
@@ -26,7 +36,7 @@ def start(
 
     Raises:
         RefusedError: if there is no such template or version, if it refuses an answer, or if it
-            has changes that are not committed: no update could ever start from these.
+            has changes that are not committed: no update could start from these.
     """
     with _refusing(), warnings.catch_warnings():
         warnings.simplefilter("error", DirtyLocalWarning)
@@ -35,12 +45,12 @@ def start(
         except DirtyLocalWarning:
             raise RefusedError(
                 f"the template at {source} has changes that are not committed: "
-                "commit them, or say by --to which version you want"
+                "commit them, or choose a version by --to"
             ) from None
 
 
-def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Questions:
-    """Render the template into a new directory, and return the questions of that version.
+def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = None) -> Template:
+    """Render the template into a new directory.
 
     Raises:
         RefusedError: if there is no such template or version, or if it refuses an answer.
@@ -49,7 +59,8 @@ def render(source: str, directory: Path, answers: Mapping[str, Any], ref: Ref = 
         worker = run_copy(
             source, directory, data=dict(answers), vcs_ref=ref, defaults=True, quiet=True
         )
-    return Questions(worker.template.questions_data)
+    template = worker.template
+    return Template(Questions(template.questions_data), template.url_expanded)
 
 
 def questions_of(source: str, ref: Ref = None) -> Questions:
@@ -59,7 +70,7 @@ def questions_of(source: str, ref: Ref = None) -> Questions:
         RefusedError: if there is no such template or version.
     """
     with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
-        return render(source, Path(temporary, "service"), {}, ref)
+        return render(source, Path(temporary, "service"), {}, ref).questions
 
 
 def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
@@ -81,7 +92,7 @@ def update(directory: Path, answers: Mapping[str, Any], ref: Ref) -> None:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Let every error of Copier be a refusal."""
+    """Turn every error of Copier into a refusal."""
     try:
         yield
     except NOT_READABLE:

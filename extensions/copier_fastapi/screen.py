@@ -1,4 +1,4 @@
-"""What the command says."""
+"""The texts that the command prints."""
 
 import shlex
 import sys
@@ -17,7 +17,7 @@ from copier_fastapi.rehearsal import Rehearsal
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Show what is being done, on standard error: one moving line, or one line each."""
+    """Show the current step on standard error: in a terminal on one line, else a line each."""
     console = Console(file=sys.stderr)
     if console.is_terminal:
         with console.status("") as status:
@@ -27,7 +27,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def preview(rehearsal: Rehearsal) -> Iterator[str]:
-    """Yield what an update does, a line for each answer and file."""
+    """Yield the changes of an update, a line for each answer and file."""
     then, now = rehearsal.project, rehearsal.copy
     if then.version == now.version:
         yield f"The template stays at {now.version}."
@@ -37,10 +37,12 @@ def preview(rehearsal: Rehearsal) -> Iterator[str]:
         before, after = then.answers.get(name), now.answers.get(name)
         if before != after:
             yield f"{name}: {_word(before)} -> {_word(after)}"
+    moved = rehearsal.moved
     for kind, listed in (
-        ("new", rehearsal.new),
+        ("moved", [f"{path} to {place}" for path, place in moved.items()]),
+        ("new", [path for path in rehearsal.new if path not in moved.values()]),
         ("changed", rehearsal.changed),
-        ("gone", rehearsal.gone),
+        ("gone", [path for path in rehearsal.gone if path not in moved]),
         ("conflict", sorted(rehearsal.conflicts)),
         ("kept", [f"{path} as {name}" for path, name in rehearsal.kept.items()]),
         ("broken", [f"{use.path}:{use.line} {use.name}" for use in rehearsal.leftovers]),
@@ -49,24 +51,24 @@ def preview(rehearsal: Rehearsal) -> Iterator[str]:
 
 
 def result(rehearsal: Rehearsal) -> Iterator[str]:
-    """Yield what was done, what is left to do, and what comes next."""
+    """Yield the end of an update: the work left by hand, the next commands, the way to undo it."""
     if left := list(_left(rehearsal)):
-        yield "\nDone, but for what only you can do:"
+        yield "\nDone. This is left to do by hand:"
         yield from (f"  {line}" for line in left)
     else:
         yield "\nDone."
     yield "\nNext:"
     yield from (f"  {command}" for command in _next(rehearsal))
-    yield f"\nOr back to where it was:\n  {undo(rehearsal)}"
+    yield f"\nOr undo the update:\n  {undo(rehearsal)}"
 
 
 def undo(rehearsal: Rehearsal) -> str:
-    """Return the command that brings the project back, from wherever one is."""
+    """Return the command that undoes the update, from any directory."""
     kept = rehearsal.kept.items()
     return " && ".join(
         [
             *_enter(rehearsal.project),
-            # What git ignores it can neither bring back nor know to be ours.
+            # Git can neither restore nor clean a file that it ignores.
             *(shlex.join(["mv", to, of]) for of, to in kept if of not in rehearsal.before),
             "git restore --source=HEAD --staged --worktree .",
             "git clean --force -d .",
@@ -80,17 +82,29 @@ def _enter(project: Project) -> list[str]:
 
 
 def half_done(rehearsal: Rehearsal, error: OSError) -> str:
-    """Return what to do when not everything could be written."""
-    return f"Stopped half-way: {error}\nBack to where it was:\n  {undo(rehearsal)}"
+    """Return the way back when a file could not be written."""
+    return f"Stopped half-way: {error}\nUndo the update:\n  {undo(rehearsal)}"
 
 
 def _left(rehearsal: Rehearsal) -> Iterator[str]:
     for path in sorted(rehearsal.conflicts):
         yield f"{path} has conflicts: choose between the markers, then `git add {path}`."
+    moved = rehearsal.moved
     for path, name in rehearsal.kept.items():
-        yield f"{name} is {path} as you had it: take from it what you need, then delete it."
+        if path in moved:
+            yield f"{path} moved to {moved[path]}: your version is {name}."
+            yield f"  Make your changes in {moved[path]}, then delete {name}."
+        else:
+            yield f"{name} is {path} as you had it: take from it what you need, then delete it."
+            if reason := rehearsal.moves.path(path).removed:
+                yield f"  Why {path} is gone: {reason}"
     for use in rehearsal.leftovers:
-        yield f"{use.path}:{use.line} imports {use.name}, which is gone."
+        place = rehearsal.moves.name(use.name)
+        if place.removed:
+            now = f"gone: {place.removed}"
+        else:
+            now = "gone." if place.now == use.name else f"now {place.now}."
+        yield f"{use.path}:{use.line} imports {use.name}, which is {now}"
     if rehearsal.lock_error:
         yield f"uv.lock is behind pyproject.toml, run `uv lock`: {rehearsal.lock_error}"
 
@@ -100,7 +114,7 @@ def _next(rehearsal: Rehearsal) -> Iterator[str]:
     yield "make install"
     touched = (*rehearsal.new, *rehearsal.changed, *rehearsal.conflicts)
     if any(path.startswith("app/models/") for path in touched):
-        yield 'make migration m="what the models ask for"'
+        yield 'make migration m="follow the models"'
     yield "make lint typecheck test"
     yield 'git add --all && git commit --message "Update from the template"'
 
@@ -108,14 +122,14 @@ def _next(rehearsal: Rehearsal) -> Iterator[str]:
 def standing(
     project: Project, newest: Project, questions: Questions, then: Files, now: Files
 ) -> Iterator[str]:
-    """Yield where a project stands: its version, its features, its owner's edits.
+    """Yield the status of a project: its version, its features, its owner's edits.
 
     Arguments:
-        project: as it is.
-        newest: as it would be, were it new.
-        questions: those that it has answered.
-        then: the files that the template gave it.
-        now: the files that the template would give it today.
+        project: the project.
+        newest: the same project, rendered at the newest version.
+        questions: the questions of its version.
+        then: the files that the template renders at its version.
+        now: the files that the template renders at the newest version.
     """
     mine, kept_apart = project.files(), {ANSWERS, LOCK}
     yield f"template  {project.source}"

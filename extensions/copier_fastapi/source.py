@@ -1,19 +1,21 @@
-"""Where the template is."""
+"""Finding the template and reading its files."""
 
 import json
+import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from copier_fastapi.errors import RefusedError
+from copier_fastapi.git import git
 from copier_fastapi.project import Project
 
 
 def resolve(source: str) -> str:
-    """Return a source that means the same from everywhere.
+    """Return the source as a URL or an absolute path.
 
     Raises:
-        RefusedError: if it is a path without a template.
+        RefusedError: if there is no template at the path.
     """
     if _is_remote(source):
         return source
@@ -24,15 +26,15 @@ def resolve(source: str) -> str:
 
 
 def of(project: Project, template: str = "") -> str:
-    """Return where a project's template is: `template`, or where the project remembers it.
+    """Return the place of a project's template: `template`, or the recorded one.
 
     Raises:
-        RefusedError: if it is not there.
+        RefusedError: if there is no template.
     """
     source = template or project.source
     if not template and not _is_remote(source) and not source.startswith(("/", "~")):
         raise RefusedError(
-            f"the project remembers its template by a relative path, {source!r}: "
+            f"the project records its template by a relative path, {source!r}: "
             "say where it is by --template"
         )
     return resolve(source)
@@ -42,7 +44,7 @@ def own() -> str:
     """Return the template that this command was installed from (PEP 610).
 
     Raises:
-        RefusedError: if it came from a package index, which does not tell.
+        RefusedError: if it came from a package index, which records no source.
     """
     origin = json.loads(distribution("copier-fastapi").read_text("direct_url.json") or "{}")
     if "dir_info" not in origin and "vcs_info" not in origin:
@@ -50,6 +52,22 @@ def own() -> str:
     url: str = origin["url"]
     parts = urlsplit(url)
     return resolve(unquote(parts.path)) if parts.scheme == "file" else f"git+{url}"
+
+
+def read_at(url: str, version: str, path: str) -> bytes:
+    """Return a file of a template's repository at a version; empty if there is none.
+
+    Raises:
+        RefusedError: if git cannot read the repository.
+    """
+    with tempfile.TemporaryDirectory(prefix="copier-fastapi.") as temporary:
+        directory = Path(temporary)
+        partial = ("--filter=blob:none",) if _is_remote(url) else ()
+        git(directory, "clone", "--quiet", "--no-checkout", *partial, "--", url, "template")
+        clone = directory / "template"
+        if not git(clone, "ls-tree", version, "--", path):
+            return b""
+        return git(clone, "cat-file", "blob", f"{version}:{path}")
 
 
 def _is_remote(source: str) -> bool:

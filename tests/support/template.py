@@ -7,7 +7,7 @@ from copier_fastapi.questions import Questions
 
 ROOT = Path(__file__).parents[2]
 
-PARTS = ("copier.yml", "extensions/features", "template")
+PARTS = ("copier.yml", "extensions/features", "extensions/moves.yml", "template")
 """What the template is made of. The rest of the repository is about it."""
 
 QUESTIONS = Questions.load(ROOT)
