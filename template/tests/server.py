@@ -1,17 +1,22 @@
 """The service as processes of its own, as operators run it."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import httpx2
 
 from app.core.config import Settings
 from dev.process import free_port
+
+PATIENCE = 120.0
+"""Seconds for what happens at once on a quiet machine, and late on a busy one."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Service:
 
     def get(self, path: str = "/") -> httpx2.Response:
         """Ask for something, as soon as the service is up."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return httpx2.get(f"{self.address}{path}")
@@ -32,9 +37,26 @@ class Service:
                     raise
                 time.sleep(0.05)
 
+    def next_line(self, text: str) -> str:
+        """Wait until a line of the log holds this text, and return it."""
+        assert self.process.stdout
+        timer = threading.Timer(PATIENCE, self.end)
+        timer.start()
+        try:
+            line = next((line for line in self.process.stdout if text in line), None)
+        finally:
+            timer.cancel()
+        assert line, f"The log ended without {text!r}."
+        return line
+
+    def end(self) -> None:
+        """Kill every process of it."""
+        with suppress(ProcessLookupError, PermissionError):  # all have ended
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def wait_for(self, path: str, status: int) -> None:
         """Ask until this is the answer."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while self.get(path).status_code != status:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -71,8 +93,10 @@ def serving(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # so that `end` reaches every process of it
     ) as process:
+        service = Service(process, f"http://127.0.0.1:{port}")
         try:
-            yield Service(process, f"http://127.0.0.1:{port}")
+            yield service
         finally:
-            process.kill()
+            service.end()
