@@ -175,13 +175,13 @@ def test_versions_are_releases_and_the_next_one() -> None:
 LISTED = """
 "0.2.0":
   moves:
-    app/redis/client.py: app/redis/client.py
+    app/core/redis.py: app/redis/client.py
     app/core/cache/__init__.py: app/redis/cache.py
     app/core/old.py: app/core/gone.py
   renames:
-    app.redis.client.connect: app.redis.pool.opened
+    app.core.redis.connect: app.redis.pool.opened
   removals:
-    app.redis.client.RETRIES: Redis retries by itself.
+    app.core.redis.RETRIES: Redis retries by itself.
     app/core/empty.py: Nothing was in it.
 "0.10.0":
   moves:
@@ -196,20 +196,20 @@ LISTED = """
 @pytest.mark.parametrize(
     ("since", "name", "now", "removed"),
     [
-        ("0.1.0", "app.redis.client.OptionalRedis", "app.cache.client.OptionalRedis", ""),
-        ("0.1.0", "app.redis.client", "app.cache.client", ""),
-        ("0.1.0", "app.redis.client.OptionalRedis.get", "app.cache.client.OptionalRedis.get", ""),
+        ("0.1.0", "app.core.redis.OptionalRedis", "app.cache.client.OptionalRedis", ""),
+        ("0.1.0", "app.core.redis", "app.cache.client", ""),
+        ("0.1.0", "app.core.redis.OptionalRedis.get", "app.cache.client.OptionalRedis.get", ""),
         ("0.1.0", "app.core.cache.cached", "app.redis.cache.cached", ""),
-        ("0.1.0", "app.redis.client.connect", "app.cache.pool.pool", ""),
-        ("0.1.0", "app.redis.client.RETRIES", "app.redis.client.RETRIES", "Redis retries by itself."),
+        ("0.1.0", "app.core.redis.connect", "app.cache.pool.pool", ""),
+        ("0.1.0", "app.core.redis.RETRIES", "app.core.redis.RETRIES", "Redis retries by itself."),
         ("0.1.0", "app.core.empty.a", "app.core.empty.a", "Nothing was in it."),
         ("0.1.0", "app.core.old.a", "app.core.gone.a", "It was of no use."),
         ("0.1.0", "app.core.redistribute.a", "app.core.redistribute.a", ""),
-        ("0.1.0-3-g1234567", "app.redis.client", "app.cache.client", ""),
-        ("0.2.0-3-g1234567", "app.redis.client", "app.redis.client", ""),
+        ("0.1.0-3-g1234567", "app.core.redis", "app.cache.client", ""),
+        ("0.2.0-3-g1234567", "app.core.redis", "app.core.redis", ""),
         ("v0.2.0", "app.redis.client.OptionalRedis", "app.cache.client.OptionalRedis", ""),
         ("0.10.0", "app.redis.client.OptionalRedis", "app.redis.client.OptionalRedis", ""),
-        ("1234567", "app.redis.client", "app.cache.client", ""),
+        ("1234567", "app.core.redis", "app.cache.client", ""),
     ],
 )
 def test_name_is_followed(since: str, name: str, now: str, removed: str) -> None:
@@ -219,7 +219,7 @@ def test_name_is_followed(since: str, name: str, now: str, removed: str) -> None
 @pytest.mark.parametrize(
     ("path", "now", "removed"),
     [
-        ("app/redis/client.py", "app/cache/client.py", ""),
+        ("app/core/redis.py", "app/cache/client.py", ""),
         ("app/core/old.py", "app/core/gone.py", "It was of no use."),
         ("app/core/empty.py", "app/core/empty.py", "Nothing was in it."),
         ("Makefile", "Makefile", ""),
