@@ -1,14 +1,11 @@
-"""What every service has: its database, its probes, its rate limiter and its graceful shutdown."""
+"""The part of the lifespan that every service has: database, rate limiter, graceful shutdown."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.api import system
-from app.api.docs import add_docs
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.db.migrations import Revisions, read_revisions
@@ -52,11 +49,4 @@ async def part(settings: Settings, _state: State) -> AsyncGenerator[ServiceState
         await probe_engine.dispose()
 
 
-def install(app: FastAPI, settings: Settings) -> None:
-    """Add the probes, and the documentation where it is enabled."""
-    app.include_router(system.router)
-    if settings.docs_enabled:
-        add_docs(app)
-
-
-SERVICE = Feature(part=part, install=install)
+SERVICE = Feature(part=part)

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from app.core.cache import Cache, cached
+from app.core.cache import KEY_PREFIXES, Cache, cached
 from app.core.config import Settings
 from app.features import State
 from app.main import create_app
@@ -32,6 +34,17 @@ async def test_hits_and_misses(state: State) -> None:
         await shelf.book(number)
     assert value("fastapi_cache_misses_total", **labels) == 2
     assert value("fastapi_cache_hits_total", **labels) == 2
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("outcome", ["hits", "misses", "bypassed"])
+def test_series_begin_at_zero(outcome: str) -> None:
+    """An increase shows only in a series that was there before."""
+    assert "metrics_test" in KEY_PREFIXES
+    for prefix in KEY_PREFIXES:
+        name = f"fastapi_cache_{outcome}_total"
+        assert REGISTRY.get_sample_value(name, {"prefix": prefix}) is not None
+    assert REGISTRY.get_sample_value("fastapi_circuit_open", {"target": "redis"}) is not None
 
 
 async def test_redis_away(settings: Settings, server: Server) -> None:

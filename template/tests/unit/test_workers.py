@@ -7,7 +7,7 @@ from uvicorn import Config
 from uvicorn.supervisors import multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from app.core.workers import SECONDS_TO_ANSWER, Workers
+from app.server.workers import SECONDS_TO_ANSWER, Workers
 
 SECONDS_TO_START = 60
 
@@ -44,7 +44,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("app.core.workers.time", clock)
+    monkeypatch.setattr("app.server.workers.time", clock)
     return clock
 
 

@@ -1,9 +1,6 @@
 """What the pool does, and what was committed."""
 
 import asyncio
-# {% if example %}
-from contextlib import suppress
-# {% endif %}
 
 import pytest
 from fastapi import FastAPI
@@ -11,24 +8,10 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-# {% if example %}
-from app.db.commit import on_commit
-# {% endif %}
 from app.features import State
 from app.main import create_app
-# {% if example %}
-from app.repositories.item import ITEMS_CREATED
-# {% endif %}
-# {% if example %}
-from tests.conftest import SessionFactory, running
-# {% else %}
 from tests.conftest import running
-# {% endif %}
-# {% if example %}
-from tests.counting import increase, value
-# {% else %}
 from tests.counting import value
-# {% endif %}
 
 IN_USE = {"state": "in_use"}
 IDLE = {"state": "idle"}
@@ -86,27 +69,3 @@ async def test_database_that_refuses(settings: Settings, empty_database: URL) ->
             with pytest.raises(DBAPIError):
                 await hold(state, 0, die=False)
         assert (value(NAME, **IN_USE), value(NAME, **IDLE)) == (in_use, idle)
-# {% if example %}
-
-
-async def test_only_what_is_stored_counts(session_factory: SessionFactory) -> None:
-    created = increase("items_created_total")
-    async with session_factory() as session:
-        on_commit(session, ITEMS_CREATED.inc)
-        await session.execute(text("SELECT 1"))
-        await session.rollback()
-        await session.commit()
-        assert created() == 0
-        with suppress(LookupError):
-            async with session.begin_nested():
-                on_commit(session, ITEMS_CREATED.inc)
-                raise LookupError
-        async with session.begin_nested():
-            on_commit(session, ITEMS_CREATED.inc)
-        assert created() == 0
-        await session.commit()
-        assert created() == 1
-        await session.execute(text("SELECT 1"))
-        await session.commit()
-    assert created() == 1
-# {% endif %}
