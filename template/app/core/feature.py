@@ -1,7 +1,12 @@
 """What a feature of the service consists of."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,5 +63,21 @@ class Feature:
     install: Callable[[FastAPI, Settings], None] | None = None
     """Adds to the app what the other fields cannot, such as routes outside of version 1."""
 
+    server: Callable[[Settings, int], AbstractContextManager[Mapping[str, Any]]] | None = None
+    """Is entered before a server with so many processes starts, and gives options for uvicorn."""
+
     reset: Callable[[State], Awaitable[object]] | None = None
     """Forgets what it remembers outside of the database. Tests call it before each test."""
+
+
+@contextmanager
+def server_options(
+    features: Iterable[Feature], settings: Settings, workers: int = 1
+) -> Iterator[dict[str, Any]]:
+    """Give the options for uvicorn that the features need, while the server runs."""
+    options: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for feature in features:
+            if feature.server is not None:
+                options |= stack.enter_context(feature.server(settings, workers))
+        yield options

@@ -1,7 +1,8 @@
 """Metrics for Prometheus."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -9,6 +10,7 @@ from starlette.middleware import Middleware
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.metrics import endpoint
+from app.metrics.instruments import shared_metrics
 from app.metrics.middleware import MetricsMiddleware, create_series
 from app.metrics.pool import count_connections
 from app.settings.database import DatabaseSettings
@@ -34,4 +36,11 @@ def install(app: FastAPI, settings: Settings) -> None:
         create_series(app)
 
 
-METRICS = Feature(part=part, observers=observers, install=install)
+@contextmanager
+def server(settings: MetricsSettings, workers: int) -> Iterator[Mapping[str, Any]]:
+    """Let several processes count together, and count connections."""
+    with shared_metrics(workers) if settings.metrics_enabled else nullcontext():
+        yield {"http": "app.metrics.protocol:CountingProtocol"}
+
+
+METRICS = Feature(part=part, observers=observers, install=install, server=server)

@@ -14,12 +14,10 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app import PROJECT_NAME, __version__
 from app.core.config import Settings, SettingsError, load_kinds, load_settings
+from app.core.feature import server_options
 from app.db.errors import DatabaseAccessError
 from app.db.migrations import MigrationError, OutsideProjectError, require_project, upgrade
 from app.features import FEATURES
-# {% if metrics %}
-from app.metrics.instruments import shared_metrics
-# {% endif %}
 from app.server.workers import Workers
 from app.utils.logging import configure_logging
 
@@ -58,23 +56,14 @@ def serve(host: str, port: int, workers: int) -> None:
     First it answers for DRAIN_SECONDS more, and tells at /ready that it goes. A second SIGTERM
     ends it at once.
     """
-    # {% if metrics %}
     settings = _settings_with_logging()
-    # {% else %}
-    _settings_with_logging()
-    # {% endif %}
     require_project()  # so that a wrong directory is told here, in words
-    # {% if metrics %}
-    if settings.metrics_enabled:
-        click.get_current_context().with_resource(shared_metrics(workers))
-    # {% endif %}
     # uvicorn raises the signal once more when it has finished: that end was planned, so status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     options: dict[str, Any] = {
+        **own,
         "factory": True,
-        # {% if metrics %}
-        "http": "app.metrics.protocol:CountingProtocol",
-        # {% endif %}
         "host": host,
         "port": port,
         "log_config": None,

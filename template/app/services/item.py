@@ -18,23 +18,12 @@ from app.utils.exceptions import NotFoundError
 class ItemService:
     """Items, as the API knows them."""
 
-    # {% if auth %}
-    def __init__(self, repository: ItemRepository, caller_id: int) -> None:
-        self._repository = repository
-        self._caller_id = caller_id
-
-    async def create(self, data: ItemWrite) -> ItemRead:
-        """Store a new item, owned by the caller."""
-        item = Item(**data.model_dump(), owner_id=self._caller_id)
-        item = await self._repository.add(item)
-    # {% else %}
     def __init__(self, repository: ItemRepository) -> None:
         self._repository = repository
 
     async def create(self, data: ItemWrite) -> ItemRead:
         """Store a new item."""
         item = await self._repository.add(Item(**data.model_dump()))
-    # {% endif %}
         return ItemRead.model_validate(item)
 
     async def get(self, item_id: int) -> ItemRead:

@@ -1,7 +1,9 @@
 """The reloading server of `app dev`."""
 
 import signal
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 from uvicorn import Config, Server
 from uvicorn.supervisors.statreload import StatReload
@@ -17,18 +19,16 @@ class Reloader(StatReload):
         super().signal_handler(sig, frame)
 
 
-def serve_with_reload(port: int) -> None:
+def serve_with_reload(port: int, options: Mapping[str, Any]) -> None:
     """Serve the app, in a process that starts again whenever its source changes."""
     config = Config(
         "app.main:create_app",
         factory=True,
         port=port,
-        # {% if metrics %}
-        http="app.metrics.protocol:CountingProtocol",
-        # {% endif %}
         reload=True,
         reload_dirs=["app"],
         log_config=None,
         access_log=False,
+        **options,
     )
     Reloader(config, target=Server(config).run, sockets=[config.bind_socket()]).run()
