@@ -175,7 +175,7 @@ def test_update_neither_adds_nor_changes_nor_removes_a_revision(
     git(tmp_path, "clone", "--quiet", str(later), str(template))
     source = template / "template" / VERSIONS
     (source / "baseline.py").write_text("# the template changed its mind\n")
-    (source / "items.py").unlink()
+    (source / "items.py.jinja").unlink()
     (source / "0003_later.py").write_text('revision = "0003"\n')
     commit(template, "Other revisions")
     git(template, "tag", "3.0.0")
