@@ -36,7 +36,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, help=f"Run and manage {PROJECT_NAME}.")
 @click.version_option(__version__)
 def cli() -> None:
-    """Gather the commands."""
+    """Group the commands."""
 
 
 @cli.command()
@@ -53,12 +53,12 @@ def cli() -> None:
 def serve(host: str, port: int, workers: int) -> None:
     """Serve requests until SIGTERM, then finish those that are under way.
 
-    First it answers for DRAIN_SECONDS more, and tells at /ready that it goes. A second SIGTERM
-    ends it at once.
+    After SIGTERM, /ready returns 503, and requests are served for DRAIN_SECONDS more. A second
+    SIGTERM ends the process at once.
     """
     settings = _settings_with_logging()
-    require_project()  # so that a wrong directory is told here, in words
-    # uvicorn raises the signal once more when it has finished: that end was planned, so status 0.
+    require_project()  # so that a wrong directory is reported here
+    # uvicorn raises the signal again when it has finished. This end is planned: exit 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     options: dict[str, Any] = {
@@ -70,8 +70,8 @@ def serve(host: str, port: int, workers: int) -> None:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": 20,
-        # To start: on a busy or throttled machine, imports take longer than uvicorn's 5 seconds,
-        # after which it would start the process again and again.
+        # On a busy or throttled machine, imports take longer than uvicorn's default of 5 seconds,
+        # which would restart the process again and again.
         "timeout_worker_healthcheck": 60,
     }
     if workers > 1:
@@ -87,9 +87,9 @@ def serve(host: str, port: int, workers: int) -> None:
 @cli.command()
 @click.argument("revision", default="head")
 def migrate(revision: str) -> None:
-    """Bring the database schema to REVISION (default: the newest).
+    """Migrate the database schema to REVISION (default: the newest).
 
-    Replicas may run it at once: one works, the others wait and find nothing left to do.
+    Replicas may run it at the same time: one works, the others wait.
     """
     settings = _settings_with_logging()
     upgrade(settings.database_url, revision)
@@ -101,7 +101,7 @@ def openapi(output: Path | None) -> None:
     """Print the OpenAPI document, for generating clients."""
     from app.main import create_app
 
-    # The document does not depend on where the service runs, so nothing has to be set.
+    # The document does not depend on the environment, so no setting is needed.
     fields = Settings.model_fields.items()
     examples = {name: field.examples[0] for name, field in fields if field.examples}
     settings = load_settings(**examples, environment="development", docs_enabled=True)

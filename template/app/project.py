@@ -1,4 +1,4 @@
-"""What this project adds to the service. The file is yours: no update of the template changes it.
+"""What this project adds to the service. This file is yours: no update of the template changes it.
 
 CONTRIBUTING.md shows how to add a resource, a setting, a command and more.
 """

@@ -1,4 +1,4 @@
-"""Usernames and e-mail addresses: when two are the same, and which are refused."""
+"""Usernames and e-mail addresses: which are equal, and which are refused."""
 
 import unicodedata
 
@@ -13,22 +13,22 @@ RESERVED_NAMES = frozenset(
         "webmaster",
     }
 )  # fmt: skip
-"""Names that would speak for the service itself (RFC 2142 has some of them)."""
+"""Names that could be mistaken for the service itself (some are in RFC 2142)."""
 
-# Letters and marks that nobody sees (Default_Ignorable_Code_Point in Unicode's data).
+# Invisible letters and marks (Default_Ignorable_Code_Point in Unicode's data).
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5").union(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 
-# Alphabets that share shapes: an а of Cyrillic in "аdmin" looks like Latin's.
+# Look-alike alphabets: the Cyrillic а in "аdmin" looks like the Latin one.
 _LOOKALIKES = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 
 
 def name_key(name: str) -> str:
-    """Return what two spellings of one name have in common, such as `ＡＤＡ` and `ada`.
+    """Return the key that all spellings of one name share, such as `ＡＤＡ` and `ada`.
 
-    That is compatibility normalisation and case folding (UAX #15, NFKC). Dots and plus signs stay:
-    what they mean is the mail provider's business.
+    It applies compatibility normalisation and case folding (UAX #15, NFKC). Dots and plus signs
+    stay: their meaning depends on the mail provider.
     """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
@@ -36,12 +36,11 @@ def name_key(name: str) -> str:
 def parse_username(name: str) -> str:
     """Return `name` in its normal form.
 
-    Only visible letters, digits and `._-`, so it can hold no `@` and never be taken for an e-mail
-    address.
+    It has only visible letters, digits and `._-`. Without `@`, it differs from any e-mail address.
 
     Raises:
-        ValueError: it has other characters, speaks for the service, or mixes alphabets that look
-            alike (a simple form of UTS #39). A name that is wholly in another alphabet passes.
+        ValueError: it has other characters, is reserved, or mixes alphabets that look alike (a
+            simple form of UTS #39). A name entirely in another alphabet is accepted.
     """
     name = unicodedata.normalize("NFKC", name)
     if len(name) > MAX_USERNAME:

@@ -1,4 +1,4 @@
-"""Answers that hold tokens are not cached."""
+"""Responses with tokens must not be cached."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from app.server.paths import route_path
 
 
 class NoStoreMiddleware:
-    """Forbid every cache to keep answers under `path` (RFC 6749, section 5.1)."""
+    """Forbid all caches to store responses under `path` (RFC 6749, section 5.1)."""
 
     def __init__(self, app: ASGIApp, path: str) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The origin of a request."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MAX_USER_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The client's address, as the server tells it, and what it calls itself."""
+    """The client's address, as the server reports it, and its user agent."""
 
     address: Address | None
     user_agent: str
@@ -24,5 +24,5 @@ class Origin:
 
     @property
     def network(self) -> Network | None:
-        """What this client commands: an IPv4 address, or the /64 that every IPv6 client has."""
+        """The network of this client: an IPv4 address, or a /64 for IPv6."""
         return network_of(self.address)

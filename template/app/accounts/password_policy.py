@@ -1,4 +1,4 @@
-"""Which passwords are refused (OWASP ASVS 6.2). Length and rarity count, not composition."""
+"""Rules for passwords (OWASP ASVS 6.2): length and rarity count, not composition."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,15 +9,15 @@ from app.accounts.names import name_key
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
-"""Long enough for any phrase; hashing more would only serve somebody who wants to keep us busy."""
+"""Long enough for any phrase; longer ones would help to overload the service."""
 
 
 def refuse_guessable(password: str, names: Iterable[str] = ()) -> None:
-    """Refuse what an attacker would try first.
+    """Refuse passwords that an attacker would try first.
 
     Raises:
-        ValueError: it is one of the most common passwords, or it is the name of the service or one
-            of `names`, the account's own (its address without the domain counts as well).
+        ValueError: it is one of the most common passwords, the name of the service, or one of
+            `names`, the account's own (including its address without the domain).
     """
     key = name_key(password)
     if key in common_passwords():
@@ -31,6 +31,6 @@ def refuse_guessable(password: str, names: Iterable[str] = ()) -> None:
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """Return the list, read once. Its origin and licence stand at its head."""
+    """Return the list, read once. Its origin and licence are at its head."""
     lines = files("app.accounts").joinpath("common_passwords.txt").read_text("utf-8").splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))

@@ -15,7 +15,7 @@ class ByUser:
     """Counts requests per user when the token is valid, otherwise per IP address.
 
     A session that has ended still counts for its user until its token expires. Under `auth_path`,
-    where passwords are tried, requests always count per address, under a stricter limit.
+    requests always count per address, with a stricter limit, to slow down password guessing.
     """
 
     def __init__(self, limit: Limit, settings: AuthSettings, *, auth_path: str) -> None:
@@ -35,5 +35,5 @@ class ByUser:
             try:
                 return self._limit, f"user {verify_token(token, settings=self._settings)['sub']}"
             except UnauthorizedError:
-                pass  # a client can write anything there
+                pass  # the header may contain anything
         return self._limit, address

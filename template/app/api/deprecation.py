@@ -1,4 +1,4 @@
-"""How an operation announces its end to the clients that still call it."""
+"""Headers that announce the end of an operation to its clients."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The API's documentation, served without any help from other hosts."""
+"""The API's documentation, served without a CDN."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 ASSETS = Path(str(files("fastapi_offline"))) / "static"
 
-# Even what the bundles would like to fetch from elsewhere, such as ReDoc its maker's logo.
+# It also blocks what the bundles fetch from other hosts, such as the logo of ReDoc's maker.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; worker-src blob:; "
     "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -20,14 +20,14 @@ router = APIRouter(include_in_schema=False)
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve Swagger UI and ReDoc over the app's OpenAPI document."""
+    """Serve Swagger UI and ReDoc for the app's OpenAPI document."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=ASSETS), name="docs-assets")
 
 
 @router.get("/docs")
 async def swagger_ui(request: Request) -> HTMLResponse:
-    """Show the API and let people try it."""
+    """Show the API, to try it."""
     root = request.scope.get("root_path", "")
     page = get_swagger_ui_html(
         openapi_url=f"{root}/openapi.json",
@@ -42,7 +42,7 @@ async def swagger_ui(request: Request) -> HTMLResponse:
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
-    """Show the API for reading."""
+    """Show the API, to read."""
     root = request.scope.get("root_path", "")
     page = get_redoc_html(
         openapi_url=f"{root}/openapi.json",

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes errors as they are."""
+"""Error responses in the OpenAPI document."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Give documented errors their real media type, which FastAPI has no parameter for."""
+    """Give documented errors their media type; FastAPI has no parameter for it."""
     build = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             for path in build()["paths"].values():
                 for operation in path.values():
-                    # FastAPI writes it under the route's own media type, whatever that is.
+                    # FastAPI puts it under the route's own media type.
                     (schema,) = operation["responses"]["default"]["content"].values()
                     operation["responses"]["default"]["content"] = {PROBLEM_MEDIA_TYPE: schema}
         return build()

@@ -1,4 +1,4 @@
-"""What operators and probes ask: who are you, do you live, are you ready."""
+"""Endpoints for operators and probes."""
 
 from fastapi import APIRouter, Response, status
 
@@ -11,29 +11,29 @@ router = APIRouter(tags=["system"])
 
 @router.get("/")
 async def root() -> Welcome:
-    """Say what runs here."""
+    """Return name and version."""
     return Welcome(message=f"Welcome to {PROJECT_NAME}", version=__version__, docs="/docs")
 
 
 @router.get("/live")
 async def live() -> Liveness:
-    """Answer as long as the event loop turns; a dependency's failure must not restart us."""
+    """Return 200 while the process is alive, whatever its dependencies do."""
     return Liveness()
 
 
 @router.get("/ready")
 async def ready(health: HealthServiceDep) -> Readiness:
-    """Answer 200 when requests may come.
+    """Return 200 when the service can take requests.
 
-    The database is there, its schema is new enough, and this process is not about to stop.
+    The database is up, its schema is new enough, and this process is not shutting down.
     """
     await health.require_ready()
     return Readiness()
 
 
-@router.get("/health", responses={503: {"model": Health, "description": "The database is away"}})
+@router.get("/health", responses={503: {"model": Health, "description": "The database is down"}})
 async def show_health(health: HealthServiceDep, response: Response) -> Health:
-    """Report on each part, for people and dashboards."""
+    """Report the state of each dependency, for people and dashboards."""
     report = await health.report()
     if report.status == "unhealthy":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE

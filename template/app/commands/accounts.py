@@ -1,4 +1,4 @@
-"""What an operator does with accounts."""
+"""Commands for accounts."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ from app.utils.logging import configure_logging
     "--generate-password", is_flag=True, help="Make a password and print it once, without asking."
 )
 def create_admin(email: str, username: str, full_name: str, generate_password: bool) -> None:
-    """Create an account with the role admin. The password is asked for."""
+    """Create an account with the role admin. It asks for the password."""
     settings = load_settings()
     configure_logging(settings)
     if generate_password:
@@ -64,7 +64,7 @@ def create_admin(email: str, username: str, full_name: str, generate_password: b
 
 @click.command()
 def purge_sessions() -> None:
-    """Delete expired sessions and forgotten login failures. Run it once a day."""
+    """Delete expired sessions and old login failures. Run it once a day."""
     sessions, failures = asyncio.run(_purge(load_settings()))
     click.echo(f"Deleted {sessions} expired sessions and {failures} forgotten login failures.")
 

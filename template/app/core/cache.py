@@ -11,7 +11,7 @@ A method of an object that has a `cache` is cached by what its declaration says:
     await service.cache.invalidate_prefix("user_books")  # all with a prefix
 
 Invalidate after the commit (`after_transaction` in `app/db/commit.py`). Never call a cached method
-in a transaction that has written what it reads: what is rolled back would stay in the cache.
+in a transaction that has written what it reads: after a rollback, the cache would keep it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from app.core.cache_key import Arguments
 
 MAX_TTL = 86_400
-"""Seconds that a result may live at most."""
+"""The longest TTL in seconds."""
 
 EVERYTHING = "*"
 """The tag of all results."""
@@ -40,11 +40,11 @@ class CacheStatistics:
     """How the calls of cached methods were answered in this process."""
 
     hits: int = 0
-    """From the cache, or by waiting for a call of the same that was under way."""
+    """From the cache, or by waiting for the same call that was under way."""
     misses: int = 0
     """By the method. The result is cached unless the method failed or returned too much."""
     bypassed: int = 0
-    """By the method, because the cache was away."""
+    """By the method, because the cache was unavailable."""
 
     @property
     def hit_ratio(self) -> float:
@@ -65,7 +65,7 @@ class Entry(Generic[T]):
 
 
 class Cache(Protocol):
-    """Keeps results of cached methods. While it is away, the methods themselves answer."""
+    """Keeps results of cached methods. While it is unavailable, the methods are called."""
 
     @property
     def statistics(self) -> Mapping[str, CacheStatistics]:
@@ -101,17 +101,17 @@ S = TypeVar("S", bound=HasCache)
 def cached(
     *, key_prefix: str, ttl: int | None = None, per: str | None = None, tags: Sequence[str] = ()
 ) -> Callable[[Callable[Concatenate[S, P], Awaitable[T]]], "CachedMethod[S, P, T]"]:
-    """Keep the results of a method, whose arguments and result must be declared.
+    """Cache the results of a method. Its arguments and its result must have type annotations.
 
     Args:
-        key_prefix: What these results are counted and invalidated under.
-        ttl: Seconds that a result lives, `CACHE_TTL` if None.
-        per: The attribute that names whose results these are, such as a user's id. Without it,
-            everybody gets the same; where it is None, nothing is kept.
-        tags: What results are invalidated by; `{name}` stands for an argument or for `per`.
+        key_prefix: The name under which these results are counted and invalidated.
+        ttl: Seconds until a result expires, `CACHE_TTL` if None.
+        per: The attribute that separates results, such as a user's id. Without it,
+            all callers share the results. If its value is None, nothing is cached.
+        tags: Tags to invalidate results by; `{name}` stands for an argument or for `per`.
 
     Raises:
-        TypeError: the result is not declared, or an argument makes no key (see `Arguments`).
+        TypeError: the result has no annotation, or an argument cannot be in a key.
         ValueError: `ttl` is not between 1 and `MAX_TTL`.
     """
     if ttl is not None and not 1 <= ttl <= MAX_TTL:
@@ -124,7 +124,7 @@ def cached(
 
 
 class CachedMethod(Generic[S, P, T]):
-    """A method whose results are kept."""
+    """A method whose results are cached."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class CachedMethod(Generic[S, P, T]):
         return BoundCachedMethod(self, instance)
 
     def entry(self, instance: S, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry[T] | None:
-        """Return where the result of a call lies, None when it is nobody's."""
+        """Return the place of a call's result, None if it must not be cached."""
         arguments = self._arguments.bind(args, kwargs)
         if self._per is not None:
             owner = getattr(instance, self._per)
@@ -170,14 +170,14 @@ class CachedMethod(Generic[S, P, T]):
 
 
 class BoundCachedMethod(Generic[S, P, T]):
-    """The same of one object."""
+    """The cached method of one object."""
 
     def __init__(self, cached_method: CachedMethod[S, P, T], instance: S) -> None:
         self._cached = cached_method
         self._instance = instance
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the result that is kept, else a new one."""
+        """Return the cached result, else a new one."""
         entry = self._cached.entry(self._instance, args, kwargs)
         if entry is None:
             return await self._cached.method(self._instance, *args, **kwargs)
@@ -186,7 +186,7 @@ class BoundCachedMethod(Generic[S, P, T]):
         )
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Let the result for these arguments no longer count."""
+        """Invalidate the result for these arguments."""
         if entry := self._cached.entry(self._instance, args, kwargs):
             await self._instance.cache.invalidate_key(entry.key)
 

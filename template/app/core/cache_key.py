@@ -1,4 +1,4 @@
-"""What a cached result is stored under."""
+"""Keys of cached results."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -13,20 +13,20 @@ from pydantic import BaseModel, TypeAdapter
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
-# Two values of these never have the same JSON, nor one value two.
+# The JSON of each value of these types is unique.
 _PLAIN = (NoneType, bool, date, datetime, int, str, UUID)
 _GROUPS = (list, tuple, Union, UnionType)
 
 
 class Arguments:
-    """The declared arguments of a method, but `self`, as its cache key sees them.
+    """The arguments of a method, without `self`, as parts of its cache key.
 
-    Each is written as JSON by its declared type: `1` and `"1"` are two, and an object is its
-    fields, never its `str()`. Types of which two values may look the same, such as secrets, or one
-    in two ways, such as sets and dictionaries, are refused.
+    Each is written as JSON according to its annotation: `1` and `"1"` differ, and an object is
+    written by its fields, never by its `str()`. Types are refused if two values may have the same
+    JSON, such as secrets, or one value several forms, such as sets and dictionaries.
 
     Raises:
-        TypeError: on a method whose arguments make no key, or whose result is not declared.
+        TypeError: an argument cannot be in a key, or the result has no annotation.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -45,30 +45,30 @@ class Arguments:
             parameter.name: TypeAdapter(hints[parameter.name]) for parameter in parameters
         }
         self.result: TypeAdapter[Any] = TypeAdapter(hints["return"])
-        # A build never reads what another one wrote in another shape.
+        # A build never reads what another build has written in another form.
         shape = _ANYTHING.dump_json(self.result.json_schema(mode="serialization"))
         self._identity = f"{function.__module__}.{name}\0".encode() + shape
 
     @property
     def names(self) -> frozenset[str]:
-        """What they are called."""
+        """The names of the arguments."""
         return frozenset(self._adapters)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
-        """Return every argument by its name, with the defaults filled in."""
+        """Return all arguments by name, with the defaults filled in."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
 
     def key(self, arguments: Mapping[str, Any]) -> str:
-        """Return a key of fixed length. What is not among the declared is written by its type."""
+        """Return a key of fixed length. Arguments without annotation are written by their type."""
         values = [
             self._adapters[name].dump_json(value)
             if name in self._adapters
             else _ANYTHING.dump_json(value)
             for name, value in arguments.items()
         ]
-        # JSON holds no NUL.
+        # JSON contains no NUL.
         return sha256(b"\0".join([self._identity, *values])).hexdigest()
 
 

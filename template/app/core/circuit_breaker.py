@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class CircuitState(StrEnum):
-    """What a circuit breaker lets through: everything, nothing, or one probe."""
+    """The state of a circuit breaker: all calls pass, none, or one probe."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -22,33 +22,34 @@ class CircuitState(StrEnum):
 
 
 class CircuitOpenError(Exception):
-    """The call was not made, because the ones before it failed."""
+    """The call was not made, because earlier calls failed."""
 
     def __init__(self, target: str, retry_after: float) -> None:
         super().__init__(f"The circuit of {target} is open.")
         self.target = target
         self.retry_after = retry_after
-        """Seconds until it may be worth trying again."""
+        """Seconds until the next call may pass."""
 
 
 Listener = Callable[[str, CircuitState], None]
-"""Is told the target and its new state. It must not raise."""
+"""Is called with the target and its new state. It must not raise."""
 
 
 def log_state(target: str, state: CircuitState) -> None:
-    """Log a change of state; what a breaker does when nobody else listens."""
+    """Log a change of state: the default listener."""
     log.warning("circuit_changed", target=target, state=state)
 
 
 class CircuitBreaker:
-    """Stops calling a target that fails, and lets one call at a time find out if it is back.
+    """Stops calling a target that fails. Later, single probe calls test whether it has recovered.
 
-    After `failure_threshold` failures in a row nothing is called for `recovery_timeout` seconds.
-    Then one call goes through, the probe, and its outcome decides; all others are still refused.
+    After `failure_threshold` failures in a row, the circuit is open: for `recovery_timeout`
+    seconds, no call is made. Then one call passes, the probe, and its outcome decides. All other
+    calls are still refused.
 
-    An outcome counts only for the state in which its call began (the generation), so one that
-    comes late changes nothing. A cancelled call says nothing about the target. Durations are
-    measured by the monotonic clock. An instance belongs to one event loop.
+    An outcome counts only for the state in which its call began (the generation), so a late
+    outcome changes nothing. A cancelled call does not count. Durations are measured by the
+    monotonic clock. An instance belongs to one event loop.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class CircuitBreaker:
         except self._failures:
             self._conclude(generation, succeeded=False)
             raise
-        except Exception:  # an answer, even if nobody likes it
+        except Exception:  # the target has answered
             self._conclude(generation, succeeded=True)
             raise
         except BaseException:
@@ -96,7 +97,7 @@ class CircuitBreaker:
     def _admit(self) -> int:
         """Return the generation that the call belongs to."""
         if self.state is not CircuitState.CLOSED:
-            # A probe has as long as a pause: one that hangs must not keep the circuit open.
+            # A probe gets as long as a pause: one that hangs must not keep the circuit open.
             wait = self._since + self._recovery_timeout - self._clock()
             if wait > 0:
                 raise CircuitOpenError(self._target, wait)
@@ -116,7 +117,7 @@ class CircuitBreaker:
 
     def _withdraw(self, generation: int) -> None:
         if generation == self._generation and self.state is CircuitState.HALF_OPEN:
-            self._since = -math.inf  # no waiting: the next call is the probe
+            self._since = -math.inf  # do not wait: the next call is the probe
 
     def _change(self, state: CircuitState) -> None:
         self._generation += 1

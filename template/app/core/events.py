@@ -15,8 +15,8 @@ def build_lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     """Return the lifespan of one app, so that a process can hold several.
 
-    The parts open in order, and each finds in the state what is given and what those before it
-    have added. They close in reverse order, each of them even if another one fails.
+    The parts open in order. Each gets the state with what is given and what earlier parts have
+    added. They close in reverse order, each of them even if another one fails.
     """
 
     @asynccontextmanager

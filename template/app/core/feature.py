@@ -1,4 +1,4 @@
-"""What a feature of the service consists of."""
+"""A feature of the service, and how it registers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import (
@@ -19,13 +19,13 @@ from app.server.rate_limit import Strategy
 from app.settings.base import BaseServiceSettings
 
 State = Mapping[str, Any]
-"""What the parts of the lifespan have built so far; in the end it is `request.state`."""
+"""What the parts of the lifespan have opened so far; requests get it as `request.state`."""
 
 Part = Callable[[Settings, State], AbstractAsyncContextManager[State]]
 """A part of the lifespan: it opens something at start, adds it to the state, and closes it."""
 
 Check = Callable[[State], Awaitable[object]]
-"""Fails when something is away. It needs no deadline of its own."""
+"""Raises when a dependency is down. It needs no timeout of its own."""
 
 
 def _no_middleware(_settings: Settings) -> Sequence[Middleware]:
@@ -49,32 +49,32 @@ class Feature:
     """Commands of `uv run app`."""
 
     middleware: Callable[[Settings], Sequence[Middleware]] = _no_middleware
-    """Middleware around the routes: requests that are refused earlier do not reach it."""
+    """Middleware around the routes, inside of all other middleware."""
 
     observers: Callable[[Settings], Sequence[Middleware]] = _no_middleware
-    """Middleware around all other middleware: it sees every request and every answer."""
+    """Middleware around all other middleware: it sees all requests and all responses."""
 
     settings: Sequence[type[BaseServiceSettings]] = ()
     """Settings of its own, which are read and checked at start."""
 
     rate_limit: Callable[[Settings], Strategy] | None = None
-    """Decides how requests are counted, in place of counting them by address."""
+    """Replaces the strategy that counts requests per address."""
 
     install: Callable[[FastAPI, Settings], None] | None = None
-    """Adds to the app what the other fields cannot, such as routes outside of version 1."""
+    """Adds anything else to the app, such as routes outside of version 1."""
 
     server: Callable[[Settings, int], AbstractContextManager[Mapping[str, Any]]] | None = None
-    """Is entered before a server with so many processes starts, and gives options for uvicorn."""
+    """Wraps a server with this number of processes, and returns options for uvicorn."""
 
     reset: Callable[[State], Awaitable[object]] | None = None
-    """Forgets what it remembers outside of the database. Tests call it before each test."""
+    """Clears what it keeps outside of the database. The tests call it before each test."""
 
 
 @contextmanager
 def server_options(
     features: Iterable[Feature], settings: Settings, workers: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """Give the options for uvicorn that the features need, while the server runs."""
+    """Yield the options for uvicorn that the features need, while the server runs."""
     options: dict[str, Any] = {}
     with ExitStack() as stack:
         for feature in features:

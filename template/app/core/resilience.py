@@ -1,4 +1,4 @@
-"""Calls to what may fail: try again when it helps, stop calling when it does not."""
+"""Retries and circuit breakers for calls that may fail."""
 
 import random
 import time
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_TARGETS = 1000
-"""Targets that one decorator keeps breakers for; the one called longest ago is forgotten first."""
+"""Targets that one decorator keeps breakers for; the least recently called one goes first."""
 
 
 class Decorator(Protocol):
@@ -32,7 +32,7 @@ class Decorator(Protocol):
 
 
 class TransientError(Exception):
-    """A failure that may pass. `retry_after`: the seconds that the other side asked to wait."""
+    """A temporary failure. `retry_after`: the seconds that the other side asked to wait."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -47,15 +47,15 @@ def with_circuit_breaker(
     target: str | Callable[..., str] | None = None,
     listener: Listener = log_state,
 ) -> Decorator:
-    """Guard a coroutine function by a `CircuitBreaker`, which may raise `CircuitOpenError`.
+    """Guard a coroutine function with a `CircuitBreaker`, which may raise `CircuitOpenError`.
 
     Args:
-        failure_threshold: Failures in a row after which nothing is called any more.
-        recovery_timeout: Seconds until one call may try.
-        failures: The errors that count. Others are answers: the target is there.
-        target: What is called; a function of the arguments where that varies, so that each target
-            has a breaker of its own. Without it, the function's name.
-        listener: Is told each change of state.
+        failure_threshold: Failures in a row after which the circuit opens.
+        recovery_timeout: Seconds until a probe call may pass.
+        failures: The errors that count. Other errors mean that the target works.
+        target: The name of the target, by default the function's name. If it varies, a function
+            of the arguments; each target has a breaker of its own.
+        listener: Is called at each change of state.
     """
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -84,11 +84,11 @@ def with_circuit_breaker(
 
 
 class RetryBudget:
-    """Bounds how much retries add to what a target has to bear, most of all one that is down.
+    """Limits the load that retries add, most of all to a target that is down.
 
-    A failure takes a credit, without which it is not retried. Credits come back with successes, so
-    that retries stay a small share of the traffic, and slowly with time, so that a service with
-    little traffic may retry at all.
+    A failure takes a credit; without one, it is not retried. Successes give credits back, so that
+    retries stay a small share of the traffic. Time does as well, slowly, so that a service with
+    little traffic may retry.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RetryBudget:
         self._filled_at = clock()
 
     def withdraw(self) -> bool:
-        """Take a credit; False when there is none."""
+        """Take a credit; return False if there is none."""
         now = self._clock()
         self._add((now - self._filled_at) * self._per_second)
         self._filled_at = now
@@ -116,7 +116,7 @@ class RetryBudget:
         return True
 
     def deposit(self) -> None:
-        """Note a success."""
+        """Record a success."""
         self._add(self._per_success)
 
     def _add(self, amount: float) -> None:
@@ -132,17 +132,17 @@ def with_retry(
     on: tuple[type[Exception], ...] = (TransientError,),
     budget: RetryBudget | None = None,
 ) -> Decorator:
-    """Call a coroutine function again when it fails. Only for what may safely be done twice.
+    """Call a coroutine function again when it fails. The function must be idempotent.
 
     Args:
         max_attempts: Calls in all.
-        wait_multiplier: By how much each pause is longer than the one before.
-        wait_initial: Seconds of the first pause. Each is lengthened by up to as much, at random,
-            so that callers do not come back all at once.
-        wait_max: Seconds of the longest pause. An error whose `retry_after` asks for more is not
-            retried; one that asks for less is waited for.
-        on: The errors that may pass.
-        budget: Shared by all calls of the function; another one than the default.
+        wait_multiplier: The factor by which each pause grows.
+        wait_initial: Seconds of the first pause. Each pause gets a random addition of up to the
+            same length (jitter), so that callers do not all come back at the same time.
+        wait_max: Seconds of the longest pause. An error whose `retry_after` is longer is not
+            retried; a shorter one is respected.
+        on: The temporary errors.
+        budget: A budget other than the default, shared by all calls of the function.
     """
     budget = budget or RetryBudget()
 

@@ -1,6 +1,6 @@
 """Signed tokens and password hashes.
 
-Scripts and shells may leave out `settings`: then they are the environment's.
+Scripts and shells may omit `settings`; then the environment's settings are used.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from app.utils.exceptions import UnauthorizedError
 
 Kind = Literal["access", "refresh"]
 
-# Explicit types, so that one kind never passes for the other (RFC 8725, section 3.11; RFC 9068).
+# Explicit types, so that one kind is never accepted as another (RFC 8725, section 3.11; RFC 9068).
 _TYPES = {"access": "at+jwt", "refresh": "rt+jwt"}
 
 LEEWAY = timedelta(seconds=10)
@@ -33,7 +33,7 @@ _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti", "type"]
 def create_access_token(
     subject: str, *, session_id: UUID | None = None, settings: AuthSettings | None = None
 ) -> str:
-    """Return a token for `subject`, a user's id. The API takes it only within a live session."""
+    """Return a token for `subject`, a user's id. The API accepts it only in a live session."""
     settings = settings or _settings_of_environment()
     lifetime = timedelta(minutes=settings.access_token_expire_minutes)
     return _create("access", subject, session_id, lifetime, settings)
@@ -42,7 +42,7 @@ def create_access_token(
 def create_refresh_token(
     subject: str, *, session_id: UUID | None = None, settings: AuthSettings | None = None
 ) -> str:
-    """Return a token to renew a session with. Its `jti` makes it 256 bits that nobody can guess."""
+    """Return a token that renews a session. Its `jti` has 256 random bits."""
     settings = settings or _settings_of_environment()
     lifetime = timedelta(days=settings.refresh_token_expire_days)
     return _create("refresh", subject, session_id, lifetime, settings)
@@ -53,11 +53,11 @@ def verify_token(
 ) -> dict[str, Any]:
     """Return the claims of a token that this service signed, in this environment, as `kind`.
 
-    The header decides nothing but which of our own keys to try: one fixed algorithm, and `jku`,
-    `jwk` or `x5u` are never looked at (RFC 8725, sections 3.1 and 3.10).
+    The header only selects one of our own keys. The algorithm is fixed, and `jku`, `jwk` and `x5u`
+    are ignored (RFC 8725, sections 3.1 and 3.10).
 
     Raises:
-        UnauthorizedError: it is anything else, or its time has not come or is over.
+        UnauthorizedError: it is anything else, it has expired, or it is not valid yet.
     """
     settings = settings or _settings_of_environment()
     try:
@@ -80,25 +80,25 @@ def verify_token(
 
 
 def refuse_token() -> NoReturn:
-    """Raise the one answer to every token that is no good: it does not say why."""
+    """Raise the same error for all invalid tokens: it does not reveal the reason."""
     raise UnauthorizedError("The token is missing, not valid, or no longer valid.") from None
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is stored of a token. It is too random to guess, so a fast hash is enough."""
+    """Return the hash to store of a token. A token is random, so a fast hash is enough."""
     return sha256(token.encode()).digest()
 
 
 def get_password_hash(password: str, settings: AuthSettings | None = None) -> str:
     """Return an Argon2id hash with the parameters of the settings.
 
-    It takes all of a core for a while. On the event loop, ask `PasswordService`.
+    It uses a whole core for a while. On the event loop, use `PasswordService`.
     """
     return _hasher(settings or _settings_of_environment()).hash(password)
 
 
 def verify_password(plain: str, hashed: str) -> bool:
-    """Tell whether `hashed`, with whatever parameters, is the hash of `plain`."""
+    """Return whether `hashed`, with any parameters, is the hash of `plain`."""
     try:
         return PasswordHasher().verify(hashed, plain)
     except (VerifyMismatchError, InvalidHashError):
@@ -106,7 +106,7 @@ def verify_password(plain: str, hashed: str) -> bool:
 
 
 def is_outdated(hashed: str, settings: AuthSettings) -> bool:
-    """Tell whether `hashed` was made with other parameters than those of the settings."""
+    """Return whether `hashed` has other parameters than the settings."""
     try:
         return _hasher(settings).check_needs_rehash(hashed)
     except InvalidHashError:
@@ -134,14 +134,14 @@ def _create(
 
 
 def _keys(settings: AuthSettings) -> dict[str, str]:
-    """Return the keys by id, the one that signs first."""
+    """Return the keys by id; the first one signs."""
     given = (settings.jwt_secret_key, settings.jwt_previous_secret_key)
     keys = [key.get_secret_value() for key in given if key is not None]
     return {sha256(key.encode()).hexdigest()[:16]: key for key in keys}
 
 
 def _issuer(settings: AuthSettings) -> str:
-    """Name who signs, which is also whom it is for: no token of staging passes in production."""
+    """Return issuer and audience of a token: production accepts no token of staging."""
     return f"{PROJECT_SLUG}/{settings.environment}"
 
 

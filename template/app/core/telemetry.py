@@ -1,4 +1,4 @@
-"""Traces, by OpenTelemetry: requests, SQL, and what is called from there."""
+"""OpenTelemetry traces: requests, SQL, and outgoing calls."""
 
 import asyncio
 import logging
@@ -32,25 +32,25 @@ from app.server.paths import QUIET_PATHS, route_path
 from app.settings.tracing import TelemetrySettings
 
 EXPORT_TIMEOUT = 2
-"""Seconds for one attempt to send spans, which happens in a thread of its own."""
+"""Seconds for one attempt to send spans, in a thread of its own."""
 
 STOP_TIMEOUT = 3
-"""Seconds for sending the last ones: then they are given up."""
+"""Seconds to send the last spans at shutdown; then they are dropped."""
 
-# What the libraries below call things: as the stable conventions do.
+# The libraries below use the names of the stable conventions.
 os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
-# Baggage, which nobody here reads, would go from any caller to every service that we call.
+# Baggage is not used here; it would go from any caller to all services that we call.
 _PROPAGATOR = TraceContextTextMapPropagator()
 propagate.set_global_textmap(_PROPAGATOR)
 
 
 class _Seldom(logging.Filter):
-    """Lets one line pass a minute: of a collector that is away, the exporter has two every 5 s."""
+    """Passes one line a minute: while a collector is down, the exporter logs two every 5 s."""
 
     _silent_until = 0.0
 
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # whatever it says
-        """Tell whether the line may pass."""
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # any line
+        """Return whether the line may pass."""
         now = time.monotonic()
         if now < self._silent_until:
             return False
@@ -62,7 +62,7 @@ logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
 
 
 class _RootSampler(Sampler):
-    """Takes every request that comes this far, and a share of all else."""
+    """Samples all requests that come this far, and a share of everything else."""
 
     def __init__(self, share: float) -> None:
         self._others = TraceIdRatioBased(share)
@@ -81,7 +81,7 @@ class _RootSampler(Sampler):
         return sampler.should_sample(parent_context, trace_id, name, kind, *args, **options)
 
     def get_description(self) -> str:
-        """Name it."""
+        """Return the sampler's name."""
         return f"RootSampler{{{self._others.get_description()}}}"
 
 
@@ -97,15 +97,15 @@ def remote_parent(scope: Scope) -> SpanContext | None:
 class Telemetry:
     """The traces of one app.
 
-    Which requests are traced is decided before anything is done for one (head sampling), so that
-    the others cost next to nothing. A caller that has decided already is followed.
+    Sampling is decided before any work is done for a request (head sampling), so that requests
+    that are not traced cost almost nothing. If the caller has decided, its decision holds.
     """
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self._share = settings.otel_traces_sampler_arg
         self._endpoint = f"{settings.otel_exporter_otlp_endpoint}/v1/traces"
         self.provider: TracerProvider | None = None
-        """Makes the spans; None while tracing is disabled."""
+        """Creates the spans; None while tracing is disabled."""
         if settings.otel_enabled:
             self.provider = TracerProvider(
                 sampler=ParentBased(_RootSampler(self._share)),
@@ -122,7 +122,7 @@ class Telemetry:
 
     @property
     def config(self) -> TelemetryConfig:
-        """What FastAPI, which makes the spans of requests, has to know."""
+        """The configuration of FastAPI, which creates the spans of requests."""
         return {
             "tracer_provider": self.provider,
             "tracing": self.provider is not None,
@@ -136,7 +136,7 @@ class Telemetry:
     def start(self) -> None:
         """Send spans from now on, from a thread, every few seconds.
 
-        What cannot be sent waits in a queue that is bounded, and is dropped when that is full.
+        Spans that cannot be sent wait in a bounded queue. When it is full, spans are dropped.
         """
         if self.provider is None:
             return
@@ -144,12 +144,12 @@ class Telemetry:
         self._processor = BatchSpanProcessor(exporter)
         self.provider.add_span_processor(self._processor)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            trace.set_tracer_provider(self.provider)  # so that `trace.get_tracer` gives ours
+            trace.set_tracer_provider(self.provider)  # so that `trace.get_tracer` uses it
 
     async def stop(self) -> None:
-        """Send what is left, in `STOP_TIMEOUT` seconds or not at all."""
+        """Send the remaining spans, within `STOP_TIMEOUT` seconds."""
         if self._processor is not None:
-            # Daemonic: a collector that hangs must not keep the process.
+            # A daemon: a collector that hangs must not keep the process alive.
             sender = Thread(target=self._processor.shutdown, daemon=True)
             sender.start()
             await asyncio.to_thread(sender.join, STOP_TIMEOUT)

@@ -30,14 +30,14 @@ def on_commit(session: AsyncSession, action: Callable[[], object]) -> None:
 def after_transaction(session: AsyncSession, action: Callable[[], Awaitable[None]]) -> None:
     """Await `action`, which must not raise, when the request's transaction has ended.
 
-    It is awaited before the answer leaves, also when the commit fails or is cut short: then it is
-    not known whether the changes are stored.
+    It is awaited before the response is sent, also if the commit fails or is interrupted. Then it
+    is unknown whether the changes are stored.
     """
     session.info.setdefault(_AFTER_TRANSACTION, []).append(action)
 
 
 async def commit(session: AsyncSession) -> None:
-    """Commit the session's transaction, then await what `after_transaction` has been given."""
+    """Commit the session's transaction, then await the actions of `after_transaction`."""
     try:
         await session.commit()
     finally:

@@ -1,4 +1,4 @@
-"""Database failures, as the rest of the service knows them."""
+"""Database failures as errors of the service."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class DatabaseAccessError(Exception):
-    """The database cannot be reached, or refuses us. The message names where, never a secret."""
+    """The database is unreachable or refuses access. The message names it, never a secret."""
 
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -31,12 +31,12 @@ _PASSING_SQLSTATES = {
     "57P03": "cannot_connect_now",
 }
 
-# Wrong credentials, no such database, no place left, still starting.
+# Wrong credentials, no such database, too many connections, still starting.
 _REFUSED_SQLSTATES = ("28", "3D000", "53300", "57P03")
 
 
 def passing_failure(error: Exception) -> str | None:
-    """Name the failure when trying again later may help; None when `error` is a fault of ours."""
+    """Return the name of a temporary failure; None if `error` is a fault of the service."""
     if isinstance(error, PoolTimeoutError):
         return "pool_timeout"
     if _raised_by_driver(error):
@@ -45,7 +45,7 @@ def passing_failure(error: Exception) -> str | None:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if sqlstate in _PASSING_SQLSTATES:
             return _PASSING_SQLSTATES[sqlstate]
-        # Class 08 are connection exceptions: also one that was lost while it was being made.
+        # Class 08 are connection exceptions, including connections lost while they were opened.
         if error.connection_invalidated or (sqlstate or "").startswith("08"):
             return "connection_lost"
     return None
@@ -53,9 +53,9 @@ def passing_failure(error: Exception) -> str | None:
 
 @asynccontextmanager
 async def translate_database_errors() -> AsyncGenerator[None]:
-    """Turn a failure that may pass into a 503, and a reference to what is gone into a 409.
+    """Turn a temporary failure into a 503, and a reference to a missing row into a 409.
 
-    Everything else stays what it is.
+    Other errors pass unchanged.
     """
     try:
         yield
@@ -71,7 +71,7 @@ async def translate_database_errors() -> AsyncGenerator[None]:
 
 @contextmanager
 def explain_access_errors(url: URL) -> Iterator[None]:
-    """Raise `DatabaseAccessError` in place of what stands for a wrong URL or a server away."""
+    """Raise `DatabaseAccessError` for errors of a wrong URL or an unreachable server."""
     try:
         yield
     except DBAPIError as error:
@@ -91,7 +91,7 @@ def explain_access_errors(url: URL) -> Iterator[None]:
 
 
 def _raised_by_driver(error: Exception) -> bool:
-    """Tell the driver's bare OSErrors, as on a refused connection, from those of anybody else."""
+    """Return whether an OSError comes from the driver, such as for a refused connection."""
     return isinstance(error, OSError) and any(
         frame.f_globals.get("__name__", "").startswith("sqlalchemy.")
         for frame, _ in walk_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The schema's revisions: apply them, and tell how far a database has come."""
+"""The schema's revisions: apply them, and compare a database with them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from app.db.errors import explain_access_errors
 
 LOCK_KEY = 0x6D6967726174
-"""Names the lock that whoever migrates holds; any number that no other program of ours takes."""
+"""The advisory lock of migrations; the number must not be used for anything else."""
 
 
 class OutsideProjectError(Exception):
@@ -20,31 +20,31 @@ class OutsideProjectError(Exception):
 
 
 class MigrationError(Exception):
-    """What was asked for cannot be done."""
+    """The migration is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """The revisions that this build knows."""
+    """The revisions of this build."""
 
     head: str | None
     known: frozenset[str]
 
     def reached_by(self, current: str | None) -> bool:
-        """Tell whether a database at `current` is new enough for this build.
+        """Return whether a database at `current` is new enough for this build.
 
-        A revision that this build does not know was applied by a newer one: during a rolling
-        update the old replicas must go on serving.
+        An unknown revision comes from a newer build: during a rolling update, the old replicas
+        must still serve.
         """
         return current == self.head or self.is_newer(current)
 
     def is_newer(self, current: str | None) -> bool:
-        """Tell whether a newer build than this one brought the database to `current`."""
+        """Return whether a newer build has migrated the database to `current`."""
         return current is not None and current not in self.known
 
 
 def require_project() -> Path:
-    """Return the working directory, if it is the project's.
+    """Return the working directory if it is the project's.
 
     Raises:
         OutsideProjectError: it is not.
@@ -76,15 +76,15 @@ def read_revisions() -> Revisions:
 
 
 def upgrade(database_url: URL, revision: str = "head") -> None:
-    """Bring the database to `revision`. Any number of processes may do so at once.
+    """Migrate the database to `revision`. Several processes may do so at the same time.
 
     Raises:
-        DatabaseAccessError: the database cannot be reached, or refuses us.
+        DatabaseAccessError: the database is unreachable or refuses access.
         MigrationError: there is no such revision.
         OutsideProjectError: the working directory is not the project's.
     """
     config = alembic_config(database_url)
-    # An old replica that starts again while a newer build is rolled out has nothing to do.
+    # An old replica that restarts during the rollout of a newer build has nothing to do.
     config.attributes["skip_if_newer"] = revision == "head"
     with explain_access_errors(database_url):
         try:

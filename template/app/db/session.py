@@ -19,14 +19,14 @@ from app.db.slow_queries import log_slow_queries
 from app.settings.database import DatabaseSettings
 
 engine: AsyncEngine
-"""The engine of the environment's settings, for scripts and shells; built when first asked for."""
+"""The engine for the environment's settings, for scripts and shells; built at first use."""
 
 AsyncSessionLocal: async_sessionmaker[AsyncSession]
 """Sessions of `engine`: `async with AsyncSessionLocal() as session: ...`."""
 
 
 def build_engine(settings: DatabaseSettings) -> AsyncEngine:
-    """Return an engine with a bounded pool in which nothing waits for ever. It connects lazily."""
+    """Return an engine with a bounded pool and timeouts for all waits. It connects lazily."""
     engine = create_async_engine(
         settings.database_url,
         hide_parameters=not settings.debug,
@@ -37,7 +37,7 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": settings.db_connect_timeout,
-            # The server cancels first; this bound is for a server that answers no more.
+            # The server cancels first; this timeout is for a server that does not respond.
             "command_timeout": settings.db_statement_timeout + 2,
             "server_settings": {
                 "application_name": PROJECT_SLUG,
@@ -52,15 +52,15 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
 
 
 def build_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Return the sessions of `engine`; objects stay readable after the commit."""
+    """Return the session factory of `engine`; objects stay readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def get_db(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Yield the request's session and commit when the route is done.
 
-    Use it through `DBSession`, whose scope makes the commit happen before the answer leaves: a
-    commit that fails is an error to the client, never a 200.
+    Use it through `DBSession`. Its scope makes the commit happen before the response is sent, so a
+    failed commit is an error for the client, never a 200.
     """
     async with translate_database_errors(), connection.state.session_factory() as session:
         yield session

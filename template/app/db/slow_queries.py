@@ -1,4 +1,4 @@
-"""Statements that take too long."""
+"""Warnings about slow statements."""
 
 from time import perf_counter
 from typing import Any
@@ -14,7 +14,7 @@ MAX_STATEMENT = 2000
 
 
 def log_slow_queries(engine: AsyncEngine, seconds: float) -> None:
-    """Log statements that take longer, also when they fail; never the values in them."""
+    """Log statements that take longer, also failed ones, without their values."""
 
     def begin(context: Any, **_: object) -> None:
         context.began_at = perf_counter()

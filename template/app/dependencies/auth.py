@@ -1,4 +1,4 @@
-"""Who calls, and what they may do."""
+"""Authentication and authorisation of requests."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, NoReturn
@@ -22,7 +22,7 @@ from app.services.throttle import LoginThrottle
 from app.services.user import UserService
 from app.utils.exceptions import ForbiddenError
 
-# The address is that of the running app: see app/api/openapi.py.
+# The URL is set when the app is built: see app/features/accounts.py.
 bearer_token = OAuth2PasswordBearer(tokenUrl="", auto_error=False)
 
 
@@ -56,7 +56,7 @@ UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 async def get_current_session(
     auth: AuthServiceDep, token: Annotated[str | None, Depends(bearer_token)]
 ) -> UserSession:
-    """Return the caller's live session.
+    """Return the caller's session.
 
     Raises:
         UnauthorizedError: there is none.
@@ -80,10 +80,10 @@ Guard = Callable[[User, AuthService], Awaitable[User]]
 
 
 def require_role(*roles: Role) -> Guard:
-    """Return a dependency that lets only these roles pass, and gives the caller.
+    """Return a dependency that requires one of these roles and returns the caller.
 
     Raises:
-        ForbiddenError: the caller has another one.
+        ForbiddenError: the caller has another role.
     """
 
     async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
@@ -95,10 +95,10 @@ def require_role(*roles: Role) -> Guard:
 
 
 def require_permission(permission: Permission) -> Guard:
-    """Return a dependency that lets only those pass who have `permission`, and gives the caller.
+    """Return a dependency that requires `permission` and returns the caller.
 
     Raises:
-        ForbiddenError: the caller has not.
+        ForbiddenError: the caller lacks it.
     """
 
     async def check(user: CurrentUser, auth: AuthServiceDep) -> User:

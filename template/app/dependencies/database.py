@@ -7,5 +7,5 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import get_db
 
-# Scope "function": the commit happens before the answer is sent.
+# Scope "function": the commit happens before the response is sent.
 DBSession = Annotated[AsyncSession, Depends(get_db, scope="function")]

@@ -10,7 +10,7 @@ from app.services.health import HealthService
 
 
 async def get_health_service(request: Request) -> HealthService:
-    """Return the health service over what the process is connected to."""
+    """Return the health service for the connections of this process."""
     state = request.state
     return HealthService(
         HealthRepository(state.probe_engine),

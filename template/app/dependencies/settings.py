@@ -1,4 +1,4 @@
-"""Settings of a feature's own, for its routes."""
+"""Settings of a feature or of the project, for routes."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,9 +12,9 @@ S = TypeVar("S", bound=BaseServiceSettings)
 
 
 def settings_of(kind: type[S]) -> Callable[[Request], Awaitable[S]]:
-    """Return a dependency that gives the settings of this class.
+    """Return a dependency that returns the settings of this class.
 
-    A feature must have it among its `settings`. Use it as
+    A feature must have the class among its `settings`. Use it as
     `InvoiceSettingsDep = Annotated[InvoiceSettings, Depends(settings_of(InvoiceSettings))]`.
     """
 

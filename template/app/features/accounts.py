@@ -19,14 +19,14 @@ from app.settings.accounts import AuthSettings
 
 
 class AccountsState(TypedDict):
-    """What the part adds to the state."""
+    """The state of accounts."""
 
     passwords: PasswordService
 
 
 @asynccontextmanager
 async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[AccountsState]:
-    """Keep the threads that hash passwords."""
+    """Start and stop the threads that hash passwords."""
     passwords = PasswordService(settings)
     try:
         yield {"passwords": passwords}
@@ -35,7 +35,7 @@ async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[Accounts
 
 
 def observers(settings: Settings) -> Sequence[Middleware]:
-    """Keep every answer under `/auth` out of caches, errors included."""
+    """Keep all responses under `/auth` out of caches, including errors."""
     return [Middleware(NoStoreMiddleware, path=_auth_path(settings))]
 
 
@@ -46,12 +46,12 @@ def rate_limit(settings: Settings) -> ByUser:
 
 
 def install(app: FastAPI, _settings: Settings) -> None:
-    """Document the address of the login, which depends on the settings."""
+    """Document the URL of the login, which depends on the settings."""
     build = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = build()
-        # Relative, because a proxy may put the whole service under a path of its own.
+        # Relative, because a proxy may serve the API under another path.
         scheme = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]
         scheme["flows"]["password"]["tokenUrl"] = app.url_path_for("login").lstrip("/")
         return document

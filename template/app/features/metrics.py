@@ -30,7 +30,7 @@ def observers(settings: MetricsSettings) -> Sequence[Middleware]:
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Serve what is counted."""
+    """Serve the metrics."""
     if settings.metrics_enabled:
         app.include_router(endpoint.router)
         create_series(app)

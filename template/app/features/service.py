@@ -15,7 +15,7 @@ from app.server.rate_limit import InProcessRateLimiter, RateLimiter
 
 
 class ServiceState(TypedDict):
-    """What the parts below add to the state."""
+    """The state that every service has."""
 
     drain: Drain
     engine: AsyncEngine
@@ -27,10 +27,10 @@ class ServiceState(TypedDict):
 
 @asynccontextmanager
 async def part(settings: Settings, _state: State) -> AsyncGenerator[ServiceState]:
-    """Open the database's pools, and listen for SIGTERM before the server does."""
+    """Open the pools of the database, and handle SIGTERM before the server does."""
     drain = Drain(settings.drain_seconds)
     engine = build_engine(settings)
-    # Probes have a connection of their own: a busy pool is no unhealthy database.
+    # Probes have connections of their own: a busy pool does not mean an unhealthy database.
     probe_engine = build_engine(
         settings.model_copy(update={"db_pool_size": 1, "db_max_overflow": 1})
     )

@@ -14,7 +14,7 @@ from app.tracing.statements import trace_statements
 
 @asynccontextmanager
 async def part(_settings: TelemetrySettings, state: State) -> AsyncGenerator[State]:
-    """Send spans while the service runs, those of SQL statements among them."""
+    """Send spans while the service runs, including those of SQL statements."""
     telemetry: Telemetry = state["telemetry"]
     telemetry.start()
     trace_statements(state["engine"], telemetry)
@@ -25,7 +25,7 @@ async def part(_settings: TelemetrySettings, state: State) -> AsyncGenerator[Sta
 
 
 def observers(settings: TelemetrySettings) -> Sequence[Middleware]:
-    """Join the log and the traces."""
+    """Link logs and traces."""
     return [Middleware(TraceMiddleware)] if settings.otel_enabled else []
 
 

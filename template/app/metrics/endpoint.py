@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""The endpoint for Prometheus."""
 
 from hmac import compare_digest
 
@@ -15,11 +15,11 @@ router = APIRouter()
 
 
 @router.get("/metrics", include_in_schema=False)
-def show_metrics(request: Request) -> Response:  # no `async`: it may read files, in a thread
+def show_metrics(request: Request) -> Response:  # it may read files, so not `async`
     """Show all metrics in the format that the scraper prefers.
 
     Raises:
-        UnauthorizedError: `METRICS_TOKEN` is set, and was not sent.
+        UnauthorizedError: `METRICS_TOKEN` is set, but the request does not have it.
     """
     settings: MetricsSettings = request.state.settings
     if settings.metrics_token is not None:

@@ -1,7 +1,7 @@
-"""What is counted for Prometheus. CONTRIBUTING.md shows how to add to it.
+"""Metrics for Prometheus. docs/metrics.md shows how to add one.
 
-A label must have few values, all of them ours: each combination is a series of its own, in every
-process and for ever. Never an id, an address, or anything else that a client chooses.
+Labels must have a small, fixed set of values: each combination is a series, in every process. Never
+use an id, an address, or anything else that a client chooses.
 """
 
 import os
@@ -23,11 +23,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from app.core.config import SettingsError
 
-# A second series for each, which nobody reads.
+# They would add a second, useless series for each metric.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client's
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-"""Where prometheus-client counts, if it is set before it is imported: else in memory."""
+"""The variable with the directory that prometheus-client counts in; unset, it uses memory."""
 
 REQUESTS = Counter("fastapi_requests", "Requests answered.", ["method", "endpoint", "status"])
 
@@ -68,12 +68,12 @@ RATE_LIMITED = Counter("fastapi_rate_limited", "Requests refused by a rate limit
 
 @contextmanager
 def shared_metrics(workers: int) -> Generator[None]:
-    """Let several processes, which must not be started yet, count together.
+    """Let several processes count together. They must not have started yet.
 
-    They do so in files, also those that are killed. One process alone needs none.
+    They count in files, so that killed processes still count. A single process needs no files.
 
     Raises:
-        SettingsError: there is no place for files.
+        SettingsError: there is no directory for files.
     """
     if workers == 1 or DIRECTORY in os.environ:
         yield
@@ -91,7 +91,7 @@ def shared_metrics(workers: int) -> Generator[None]:
 
 
 def scrape(accept: str) -> tuple[bytes, str]:
-    """Return what all processes of this service have counted, and its media type."""
+    """Return the metrics of all processes of this service, and their media type."""
     registry = REGISTRY
     if directory := os.environ.get(DIRECTORY):
         _forget_dead_processes(Path(directory))
@@ -99,19 +99,19 @@ def scrape(accept: str) -> tuple[bytes, str]:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus-client's
     try:
         encode, media_type = choose_encoder(accept)
-    except TypeError:  # a version that is none
+    except TypeError:  # an invalid version
         encode, media_type = choose_encoder("")
     return encode(registry), media_type
 
 
 def _forget_dead_processes(directory: Path) -> None:
-    """Drop the gauges of processes that ended without a word; what they counted stays counted."""
+    """Remove the gauges of dead processes. Their counters stay."""
     for file in directory.glob("gauge_live*_*.db"):
         process_id = int(file.stem.rpartition("_")[2])
         try:
-            os.kill(process_id, 0)  # which only asks whether it is there
+            os.kill(process_id, 0)  # signal 0 only checks that it exists
         except ProcessLookupError:
-            with suppress(FileNotFoundError):  # another scrape was quicker
+            with suppress(FileNotFoundError):  # another scrape was faster
                 mark_process_dead(process_id)  # type: ignore[no-untyped-call]  # prometheus-client's
         except PermissionError:
-            pass  # it is there
+            pass  # it exists

@@ -1,4 +1,4 @@
-"""How many connections there are, and how many may be."""
+"""Metrics of the database connections."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ IDLE = DATABASE_CONNECTIONS.labels("idle")
 
 
 def count_connections(engine: AsyncEngine, settings: DatabaseSettings) -> None:
-    """Keep the gauges true from now on.
+    """Keep the gauges up to date from now on.
 
-    A connection that is lost while in use is closed, then returned: the sums come out right. One
-    that could not be handed out is returned all the same, so each record notes whether it was.
+    A connection that is lost while in use is closed, then returned, so the sums stay correct. A
+    connection that could not be checked out is returned as well, so each record has a flag for it.
     """
 
     def connect(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The server's end of a client's connection."""
+"""Connections of clients, as the server sees them."""
 
 import asyncio
 
@@ -8,14 +8,14 @@ from app.metrics.instruments import ACTIVE_CONNECTIONS
 
 
 class CountingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, whose connections are counted."""
+    """uvicorn's HTTP protocol, with a count of connections."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Begin to serve a client."""
+        """Count a new connection."""
         super().connection_made(transport)
         ACTIVE_CONNECTIONS.set(len(self.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of a client."""
+        """Count a closed connection."""
         super().connection_lost(exc)
         ACTIVE_CONNECTIONS.set(len(self.connections))

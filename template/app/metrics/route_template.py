@@ -1,18 +1,18 @@
-"""Which route answered a request."""
+"""The route that handled a request."""
 
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
-"""Where no route did: nothing lies there, or a middleware answered before."""
+"""The value for requests without a route: there is none, or a middleware responded."""
 
 
 def route_template(scope: Scope) -> str:
     """Return the template of the route with all its prefixes, as `/api/v1/books/{book_id}`.
 
-    It is known when the request has been answered. FastAPI keeps a route's prefixes apart from it,
-    in a place that is not public: `tests/unit/test_route_template.py` holds it.
+    It is known after the request was handled. FastAPI stores a route's prefixes in a place that is
+    not public: `tests/unit/test_route_template.py` checks that it still exists.
     """
-    # A mounted app extends `root_path`; what was there before belongs to no route.
+    # A mounted app extends `root_path`; the part before it belongs to no route.
     mounted_at = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
     context = scope.get("fastapi", {}).get("effective_route_context")
     path = getattr(context or scope.get("route"), "path_format", None)

@@ -9,9 +9,9 @@ from app.server.paths import QUIET_PATHS, route_path
 
 
 class AccessLogMiddleware:
-    """Log method, path, status and duration. Never the query: it may hold personal data.
+    """Log method, path, status and duration. Never the query: it may contain personal data.
 
-    A request that takes longer than `slow` seconds is a warning.
+    A request that takes longer than `slow` seconds logs a warning.
     """
 
     def __init__(self, app: ASGIApp, slow: float) -> None:
@@ -24,7 +24,7 @@ class AccessLogMiddleware:
             return await self.app(scope, receive, send)
 
         started = perf_counter()
-        status = 0  # stays 0 when no answer was begun
+        status = 0  # stays 0 if no response has started
         logged = False
 
         async def send_noting_status(message: Message) -> None:
@@ -44,7 +44,7 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_noting_status)
         finally:
-            finish()  # if the answer has not ended before: background tasks are not part of it
+            finish()  # unless the response has ended before: background tasks do not count
 
     def _write(self, scope: Scope, status: int, seconds: float) -> None:
         client = scope.get("client")

@@ -1,4 +1,4 @@
-"""A bound on what a client can make the process read."""
+"""A limit for the size of request bodies."""
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -8,9 +8,9 @@ from app.server.problems import problem_response
 
 
 class BodyLimitMiddleware:
-    """Answer 413 to a body of more than `max_body_size` bytes, announced or not.
+    """Respond with 413 to a body of more than `max_body_size` bytes, announced or not.
 
-    FastAPI's own limit answers an announced one in plain text, past every other middleware.
+    FastAPI's own limit responds in plain text to an announced one, outside of all middleware.
     """
 
     def __init__(self, app: ASGIApp, max_body_size: int) -> None:

@@ -1,4 +1,4 @@
-"""A bound on how long a request may take."""
+"""A limit for the duration of requests."""
 
 import asyncio
 
@@ -11,9 +11,9 @@ log = structlog.get_logger(__name__)
 
 
 class DeadlineMiddleware:
-    """Cancel a request after `seconds`, and answer 503 if no answer was begun.
+    """Cancel a request after `seconds`, with 503 if no response has started.
 
-    The deadlines of the database come first. This one is for everything else, such as a body that
+    The timeouts of the database are shorter. This one is for everything else, such as a body that
     arrives one byte at a time.
     """
 

@@ -1,4 +1,4 @@
-"""A farewell to clients that keep their connection."""
+"""Closing of connections during graceful shutdown."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from app.server.drain import Drain
 
 
 class DrainMiddleware:
-    """Ask clients to connect anew while the process drains: its connections are about to go."""
+    """Ask clients to reconnect while the process drains, because it will close its connections."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

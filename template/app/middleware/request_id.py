@@ -1,4 +1,4 @@
-"""A name for every request, in its answer and in each of its log lines."""
+"""An id for every request, in its response and in all of its log lines."""
 
 import re
 from random import getrandbits
@@ -11,9 +11,9 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestIDMiddleware:
-    """Take the caller's `X-Request-ID` when it is well-formed, else make one.
+    """Use the caller's `X-Request-ID` if it is well-formed, else create one.
 
-    Anything else could forge log lines or split headers (OWASP ASVS 16.4.1).
+    Others could forge log lines or split headers (OWASP ASVS 16.4.1).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,11 +34,11 @@ class RequestIDMiddleware:
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
-        clear_contextvars()  # of whatever this task logged before
+        clear_contextvars()  # of earlier requests in this task
         bind_contextvars(request_id=request_id)
         await self.app(scope, receive, send_with_id)
 
 
 def _new_id() -> str:
-    # It has to be unique, not secret: asking the system for randomness would cost 8 microseconds.
+    # It must be unique, not secret: random bytes of the system would cost 8 microseconds.
     return f"{getrandbits(128):032x}"

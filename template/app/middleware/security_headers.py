@@ -1,8 +1,8 @@
-"""The security headers of every answer."""
+"""The security headers of all responses."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# OWASP's REST Security Cheat Sheet. No answer is a page, so nothing may be loaded or framed.
+# OWASP's REST Security Cheat Sheet. No response is a page, so nothing may be loaded or framed.
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
@@ -10,12 +10,12 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 
-# Two years of https only. Under http, browsers must ignore it (RFC 6797).
+# HTTPS only, for two years. Over HTTP, browsers must ignore it (RFC 6797).
 HTTPS_HEADERS = (*HEADERS, (b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
 
 
 class SecurityHeadersMiddleware:
-    """Add the security headers to every answer that does not set them itself."""
+    """Add the security headers to all responses that do not set them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

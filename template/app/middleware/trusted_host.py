@@ -1,4 +1,4 @@
-"""Only the names that are ours."""
+"""Allowed host names."""
 
 import re
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
 class TrustedHostMiddleware:
-    """Answer 400 to a request for another host: its name would end up in redirects.
+    """Respond with 400 to a request for another host: its name would end up in redirects.
 
-    Probes may call us by any name, for they know only the address. Starlette's middleware knows
-    neither them nor our error body.
+    Probes may use any name, because they know only the address. Starlette's middleware has neither
+    this exception nor our error body.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The last resort for errors that nobody expected."""
+"""Responses to unexpected errors."""
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -10,9 +10,9 @@ log = structlog.get_logger(__name__)
 
 
 class UnhandledErrorMiddleware:
-    """Log an unexpected error with its stack, and answer 500 without it.
+    """Log an unexpected error with its stack, and respond with 500 without it.
 
-    Starlette's own handler sits outside all middleware, so its answer would lack their headers.
+    Starlette's own handler is outside of all middleware, so its response would lack their headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,10 +31,10 @@ class UnhandledErrorMiddleware:
 
         try:
             await self.app(scope, receive, send_noting_start)
-        except ClientDisconnect:  # it went away while its body was read: nobody's mistake
+        except ClientDisconnect:  # the client closed the connection while its body was read
             await problem_response(scope, 400)(scope, receive, send)
         except Exception:
             log.exception("unhandled_error")
             if started:
-                raise  # half an answer is out: the server must cut the connection
+                raise  # the response has started: the server must close the connection
             await problem_response(scope, 500)(scope, receive, send)

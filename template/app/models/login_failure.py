@@ -1,4 +1,4 @@
-"""Failed logins, counted where every process sees them."""
+"""Failed logins, counted for all processes."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.db.base import Base
 
 
 class LoginFailure(Base):
-    """How often something failed lately. `key` is a keyed hash: see `LoginThrottle`."""
+    """The number of recent failures. `key` is a keyed hash: see `LoginThrottle`."""
 
     __tablename__ = "login_failures"
 

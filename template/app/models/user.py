@@ -9,10 +9,10 @@ from app.db.base import Base, TimestampMixin
 
 
 class User(TimestampMixin, Base):
-    """Somebody who can log in.
+    """An account.
 
-    E-mail address and username are kept as they were typed; their keys, which nobody sets, decide
-    whether two are the same.
+    E-mail address and username are stored as they were typed. Their computed keys decide whether
+    two are equal.
     """
 
     __tablename__ = "users"

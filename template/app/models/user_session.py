@@ -1,4 +1,4 @@
-"""Sessions: what a login starts and a logout ends."""
+"""Sessions, from login to logout."""
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -16,7 +16,7 @@ class UserSession(Base):
     """One row per family of refresh tokens, of which only the newest is valid.
 
     `ip_address` and `user_agent` are those of the login, and never change. Rows stay until they
-    expire, also when they were revoked: they tell from where the account was logged in to. `app
+    expire, even if they are revoked, because they record addresses of earlier logins. `app
     purge-sessions` removes them.
     """
 

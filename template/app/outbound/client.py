@@ -1,4 +1,4 @@
-"""Calls to other services: bounded in time and size, retried, and not made in vain."""
+"""Calls to other services, with limits of time and size, retries and circuit breakers."""
 
 import asyncio
 import logging
@@ -14,24 +14,24 @@ from app.settings.outbound import OutboundSettings
 
 __all__ = ["AddressRefusedError", "OutboundClient", "OutboundError"]
 
-logging.getLogger("httpx2").setLevel("WARNING")  # it would log whole URLs
+logging.getLogger("httpx2").setLevel("WARNING")  # it would log complete URLs
 
 MAX_REDIRECTS = 3
 
 MAX_CALLS = 20
-"""Calls under way; the others wait for their turn, within their time."""
+"""Calls at the same time; others wait, within their timeout."""
 
 
 class OutboundError(Exception):
-    """The other side cannot give us what we ask for. The message says why, without its words."""
+    """The call failed. The message says why, without text of the other service."""
 
 
 class OutboundClient:
-    """Gets documents from elsewhere. Every host has a circuit breaker of its own."""
+    """Gets documents from other services. Each host has a circuit breaker."""
 
     def __init__(self, settings: OutboundSettings) -> None:
         self._total_timeout = settings.outbound_total_timeout
-        # Shorter than the total, which cancels: only what fails by itself is seen by the breaker.
+        # Shorter than the total, which cancels: the breaker only sees calls that fail themselves.
         self._attempt_timeout = min(
             settings.outbound_connect_timeout + settings.outbound_read_timeout,
             0.9 * settings.outbound_total_timeout,
@@ -45,7 +45,7 @@ class OutboundClient:
             ),
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
-            # Compressed, a small answer could become a large one.
+            # A small compressed response could become a large one.
             headers={"User-Agent": f"{PROJECT_SLUG}/{__version__}", "Accept-Encoding": "identity"},
             trust_env=False,
         )
@@ -67,27 +67,27 @@ class OutboundClient:
         Raises:
             AddressRefusedError: it may not be called.
             CircuitOpenError: its host fails, so it was not called.
-            OutboundError: it cannot be had.
-            TransientError: it cannot be had right now.
+            OutboundError: it is not available.
+            TransientError: it is not available right now.
         """
         try:
             httpx2.URL(url)
         except httpx2.InvalidURL as error:
             raise OutboundError("It leads nowhere.") from error
         try:
-            # Turns are taken outside of the breaker: our own queue says nothing of a host.
+            # The queue is outside of the breaker: waiting for a turn is not a failure of the host.
             async with asyncio.timeout(self._total_timeout), self._turns:
                 return await self._get(url)
         except TimeoutError:
             raise TransientError("It takes too long.") from None
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self.client.aclose()
 
     async def _get_once(self, url: str) -> bytes:
         try:
-            # Of its own, for an answer that comes one byte at a time: the breaker has to see it.
+            # For a response that arrives one byte at a time: the breaker sees this timeout.
             async with (
                 asyncio.timeout(self._attempt_timeout),
                 self.client.stream("GET", url) as response,
@@ -123,7 +123,7 @@ def _require_success(response: httpx2.Response) -> None:
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds that `Retry-After` asks for (RFC 9110, section 10.2.3)."""
+    """Return the seconds of `Retry-After` (RFC 9110, section 10.2.3)."""
     value = response.headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)

@@ -1,4 +1,4 @@
-"""Outward connections that end outside: a URL that somebody gives us must not reach inside."""
+"""Connections to public addresses only, so that URLs of clients cannot reach internal hosts."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from app.server.address import Address, Network
 NAT64 = IPv6Network("64:ff9b::/96")
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All that IANA has given out of IPv6: whatever else there is leads to somewhere special."""
+"""The IPv6 addresses that IANA has allocated for general use."""
 
 
 class AddressRefusedError(Exception):
@@ -24,26 +24,26 @@ class AddressRefusedError(Exception):
 class PublicTransport(httpx2.AsyncBaseTransport):
     """Connects to public addresses only, and to those of the networks in `allowed`.
 
-    A name is resolved once, and the connection goes to what was checked: no second answer of its
-    name server can lead elsewhere. The client comes through here at every redirect.
+    A name is resolved once, and the connection goes to the address that was checked, so a second
+    DNS response cannot lead elsewhere. Each redirect is checked as well.
     """
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = allowed
-        # Nothing is kept alive: under one address, two names would share a verified connection.
+        # No connection is kept alive: two names with one address would share a verified connection.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self._transport = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
-        # Of its own: slow name servers of others must not hold up our own connections.
+        # A separate pool of threads: slow name servers must not delay other work.
         self._resolver = ThreadPoolExecutor(4, "resolver")
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request.
 
-        Of a redirect only its target is returned: the client would read its body whatever its size.
-        Cookies are dropped, since they would be sent again for somebody else.
+        A redirect is returned without its body, because the client would read all of it. Cookies
+        are dropped, because they would be sent again with calls for other callers.
 
         Raises:
-            AddressRefusedError: it may not go there.
+            AddressRefusedError: the address is not allowed.
         """
         host = request.url.raw_host.decode()
         address = await self._resolve(host, request.url.port)
@@ -64,7 +64,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self._resolver.shutdown(wait=False, cancel_futures=True)
         await self._transport.aclose()
 
@@ -79,7 +79,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
         if not all(map(self._is_permitted, addresses)):
             raise AddressRefusedError
-        # Not every network has a way out for IPv6.
+        # Not every network has IPv6.
         return min(addresses, key=lambda address: address.version)
 
     def _is_permitted(self, address: Address) -> bool:
@@ -92,7 +92,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that is reached through this one: mapped, by NAT64, or by 6to4."""
+    """Return the IPv4 address that this one leads to: mapped, by NAT64, or by 6to4."""
     if address in NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -9,7 +9,7 @@ from app.core.telemetry import Telemetry
 
 
 def trace_calls(client: AsyncClient, telemetry: Telemetry) -> None:
-    """Make a span for every call of a traced request, and pass its trace on."""
+    """Create a span for every call of a traced request, and propagate the trace."""
     if telemetry.provider is not None:
         client.event_hooks = {"request": [_pass_trace_on]}
         HTTPX2ClientInstrumentor.instrument_client(
@@ -18,11 +18,11 @@ def trace_calls(client: AsyncClient, telemetry: Telemetry) -> None:
 
 
 async def _hide_secrets(span: Span, request: RequestInfo) -> None:
-    """Record the URL without its query and its credentials, which may be secret."""
+    """Record the URL without query and credentials, which may be secret."""
     url = URL(str(request.url))
     span.set_attribute("url.full", f"{url.scheme}://{url.netloc.decode()}{url.path}")
 
 
 async def _pass_trace_on(request: Request) -> None:
-    """Pass the trace on also where the call has no span: then it is not recorded there either."""
+    """Propagate the trace of a call without a span as well, marked as not recorded."""
     propagate.inject(request.headers)

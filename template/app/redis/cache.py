@@ -1,4 +1,4 @@
-"""Finding a result or computing it, once for all who ask meanwhile."""
+"""The cache in Redis: each result is computed once for all concurrent callers."""
 
 import asyncio
 import random
@@ -16,13 +16,13 @@ from app.redis.client import OptionalRedis, RedisAwayError
 from app.settings.redis import RedisSettings
 
 MAX_BYTES = 262_144
-"""Larger results are not kept."""
+"""Larger results are not cached."""
 
 JITTER = 0.1
-"""The share of its lifetime by which a result may live shorter, so that not all end at once."""
+"""The share of its TTL by which a result may expire earlier, so that not all expire at once."""
 
 WAIT_SECONDS = 1.0
-"""How long a process waits for another one that computes the same, before it does so as well."""
+"""Seconds that a process waits for another one that computes the same result."""
 
 POLL_SECONDS = 0.02
 
@@ -35,7 +35,7 @@ Listener = Callable[[str, Outcome], object]
 
 
 class RedisCache:
-    """The cache in Redis. While Redis is away, the methods themselves answer."""
+    """The cache in Redis. While Redis is down, the methods are called."""
 
     def __init__(
         self,
@@ -52,26 +52,26 @@ class RedisCache:
         self._listener = listener
 
     async def invalidate(self, *tags: str) -> None:
-        """Let no result with one of these tags count any more. Never fails: see `CacheStore`."""
+        """Invalidate all results with one of these tags. It never fails: see `CacheStore`."""
         await self._forget(tags=tags)
 
     async def invalidate_prefix(self, key_prefix: str) -> None:
-        """Let no result with this prefix count any more."""
+        """Invalidate all results with this prefix."""
         await self._forget(tags=[prefix_tag(key_prefix)])
 
     async def invalidate_key(self, key: str) -> None:
-        """Let one result count no more; `method.invalidate(...)` knows its key."""
+        """Invalidate one result; `method.invalidate(...)` knows its key."""
         await self._forget(keys=[key])
 
     async def clear(self) -> None:
-        """Let no result count any more."""
+        """Invalidate all results."""
         await self._forget(tags=[EVERYTHING])
 
     async def get(self, entry: Entry[T], compute: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `compute`: one that is kept, or a new one, which is then kept.
+        """Return the cached result, else that of `compute`, which is then cached.
 
-        However many ask at once, here and in other processes, one of them computes. An error goes
-        to all who wait here, and is not kept.
+        Of many concurrent callers, here and in other processes, one computes (single-flight). An
+        error is raised for all who wait in this process, and is not cached.
         """
         if not self._enabled:
             return await compute()
@@ -80,24 +80,24 @@ class RedisCache:
         except RedisAwayError:
             found = None
         while found is None and (flight := self._flights.get(entry.key)):
-            # Shielded: whoever stops waiting must not stop the others.
+            # Shielded: a caller that stops waiting must not stop the others.
             found = await asyncio.shield(flight.result)
         if found is not None:
-            with suppress(ValidationError):  # which `_lead` will see to
+            with suppress(ValidationError):  # `_lead` handles it
                 result = entry.result.validate_json(found)
                 self._count(entry, "hits")
                 return result
         return await self._lead(entry, compute)
 
     async def _lead(self, entry: Entry[T], compute: Callable[[], Awaitable[T]]) -> T:
-        """Answer for everybody who asks meanwhile; with None, one of them has to lead."""
+        """Find or compute a result for all concurrent callers; with None, another one must lead."""
         flight = self._flights[entry.key] = _Flight(entry.tags)
         try:
             result, encoded = await self._find_or_compute(entry, compute)
             flight.result.set_result(encoded)
         except Exception as error:
             flight.result.set_exception(error)
-            flight.result.exception()  # retrieved, should nobody else wait for it
+            flight.result.exception()  # mark it as retrieved, in case no other caller waits
             raise
         finally:
             if not flight.result.done():
@@ -113,7 +113,7 @@ class RedisCache:
         if (stored := claim.found) is not None:
             try:
                 found = entry.result.validate_json(stored)
-            except ValidationError:  # somebody else writes under our keys
+            except ValidationError:  # another program writes to these keys
                 await self._store.forget(keys=[entry.key])
                 claim = await self._claim(entry)
             else:
@@ -135,7 +135,7 @@ class RedisCache:
         return result, encoded
 
     async def _claim(self, entry: Entry[T]) -> Claim:
-        """Find the result, or win the right to compute it. Without either, wait for a while."""
+        """Find the result, or get the lock to compute it. Otherwise wait for a while."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             try:
@@ -163,7 +163,7 @@ class RedisCache:
     async def _forget(self, *, keys: Sequence[str] = (), tags: Sequence[str] = ()) -> None:
         try:
             await self._store.forget(keys=keys, tags=tags)
-        finally:  # nobody joins what began before
+        finally:  # no caller joins a flight that began before
             gone = [
                 key
                 for key, flight in self._flights.items()
@@ -174,7 +174,7 @@ class RedisCache:
 
 
 class _Flight:
-    """A result that is being found or computed, as JSON; None when that was given up."""
+    """A result that is being found or computed, as JSON; None if the caller gave up."""
 
     def __init__(self, tags: Sequence[str]) -> None:
         self.tags = frozenset(tags)

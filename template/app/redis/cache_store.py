@@ -1,9 +1,9 @@
-"""How results lie in Redis.
+"""How results are stored in Redis.
 
-A result is stored behind the versions that its tags had before it was computed, and counts only
-while they are still those. So forgetting everything with a tag is deleting one key: nothing has to
-be found, and what was computed from older data can be stored late, but is never read. A version
-that Redis evicts comes back as another one.
+A result is stored with the versions that its tags had before it was computed, and is valid only
+while they are unchanged. So to invalidate all results with a tag, one key is deleted. A result that
+was computed from older data may be stored late, but is never read. If Redis evicts a version, a new
+one takes its place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,13 @@ from app.core.cache import EVERYTHING, MAX_TTL
 from app.redis.client import OptionalRedis, RedisAwayError
 
 LOCK_SECONDS = 10
-"""After so long, whoever computes a result is taken for dead: what it returns is not kept."""
+"""Seconds until a lock expires: the result of a slower computation is not cached."""
 
 MAX_OWED = 10_000
-"""Keys to delete that are remembered while Redis is away; beyond, everything is forgotten."""
+"""Failed deletions that are remembered while Redis is down; beyond, all results are cleared."""
 
-# KEYS: the result, its lock, its tags. ARGV: a random version, which also signs the lock; how long
-# a lock lasts, in milliseconds; how long a tag does, in seconds. Returns what to do, and with what.
+# KEYS: the result, its lock, its tags. ARGV: a random version, also the value of the lock; the TTL
+# of the lock in milliseconds; the TTL of the tags in seconds. Returns what to do, and its data.
 _CLAIM = """
 local versions = ''
 for i = 3, #KEYS do
@@ -34,7 +34,7 @@ local stored = redis.call('GET', KEYS[1])
 if stored and string.sub(stored, 1, #versions) == versions then
   return {'use', string.sub(stored, #versions + 1)}
 end
--- A claim that is sent again, because its answer was lost, finds its own lock.
+-- A claim that is sent again, because its response was lost, finds its own lock.
 if redis.call('GET', KEYS[2]) == ARGV[1]
     or redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return {'compute', versions}
@@ -42,8 +42,8 @@ end
 return {'wait', ''}
 """
 
-# KEYS: the result, its lock. ARGV: who we are; the result; how long it lives, in milliseconds.
-# Whoever lost the lock, or had the key invalidated, stores nothing.
+# KEYS: the result, its lock. ARGV: the value of the lock; the result; its TTL in milliseconds.
+# Without the lock, or if the key was invalidated, nothing is stored.
 _STORE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
@@ -56,7 +56,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What was found: a result, or the right to compute it, or neither, while another does."""
+    """A result that was found, or the lock to compute it, or neither: another caller has it."""
 
     found: bytes | None = None
     versions: bytes | None = None
@@ -64,7 +64,7 @@ class Claim:
 
 
 class CacheStore:
-    """Results in Redis. Every method but `forget` raises `RedisAwayError` when Redis is away."""
+    """Results in Redis. All methods except `forget` raise `RedisAwayError` while Redis is down."""
 
     def __init__(self, redis: OptionalRedis, prefix: str) -> None:
         self._redis = redis
@@ -75,7 +75,7 @@ class CacheStore:
         self._owed: dict[str, object] = {}
 
     async def look_up(self, key: str, tags: Sequence[str]) -> bytes | None:
-        """Return the result, None when there is none that counts."""
+        """Return the result, None if there is no valid one."""
         await self._settle()
         keys = [self._result(key), *map(self._tag, tags)]
         stored, *versions = await self._run(lambda: self._redis.client.mget(keys))
@@ -85,7 +85,7 @@ class CacheStore:
         return cast("bytes", stored[len(header) :]) if stored.startswith(header) else None
 
     async def claim(self, key: str, tags: Sequence[str]) -> Claim:
-        """Return the result or, to one caller at a time, the right to compute it."""
+        """Return the result or, for one caller at a time, the lock to compute it."""
         await self._settle()
         keys = [self._result(key), self._lock(key), *map(self._tag, tags)]
         holder = token_hex(8)
@@ -94,7 +94,7 @@ class CacheStore:
 
         async def claim() -> Any:
             answer = await self._claim_script(keys, args)
-            if not wanted:  # it came too late: somebody else may compute
+            if not wanted:  # it came too late: another caller may compute
                 await self._release_script(keys[1:2], [holder])
             return answer
 
@@ -108,19 +108,19 @@ class CacheStore:
         return Claim(versions=value, holder=holder) if verdict == b"compute" else Claim()
 
     async def store(self, key: str, claim: Claim, result: bytes, ttl: float) -> None:
-        """Keep the result of a claim for `ttl` seconds."""
+        """Store the result of a claim for `ttl` seconds."""
         keys = [self._result(key), self._lock(key)]
         stored = (claim.versions or b"") + result
         args: list[str | bytes | int] = [claim.holder, stored, round(ttl * 1000)]
         await self._run(lambda: self._store_script(keys, args))
 
     async def release(self, key: str, claim: Claim) -> None:
-        """Give the right to compute back."""
+        """Release the lock."""
         await self._run(lambda: self._release_script([self._lock(key)], [claim.holder]))
 
     async def forget(self, *, keys: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
-        """Let these results no longer count, here at once and for others as soon as Redis can."""
-        # Marked as owed by this call: the end of an older deletion must not settle it.
+        """Invalidate these results: here at once, for other processes as soon as Redis is up."""
+        # Owned by this call: the end of an older deletion must not remove it.
         mark = object()
         self._owed |= dict.fromkeys(
             (f(key) for key in keys for f in (self._result, self._lock)), mark
@@ -128,11 +128,11 @@ class CacheStore:
         self._owed |= dict.fromkeys(map(self._tag, tags), mark)
         if len(self._owed) > MAX_OWED:
             self._owed = {self._tag(EVERYTHING): mark}
-        with suppress(RedisAwayError):  # whoever comes next tries again, and reads nothing before
+        with suppress(RedisAwayError):  # the next caller retries before it reads
             await self._settle()
 
     async def _settle(self) -> None:
-        """Delete what is owed."""
+        """Repeat the failed deletions."""
         if owed := dict(self._owed):
             await self._run(lambda: self._redis.client.unlink(*owed))
             for key, mark in owed.items():
@@ -140,7 +140,7 @@ class CacheStore:
                     del self._owed[key]
 
     async def _run(self, command: Any) -> Any:
-        # redis-py types answers by what a command may return in any mode.
+        # redis-py's types cover the responses of a command in all modes.
         return await self._redis.use(command)
 
     def _result(self, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Redis, or Valkey: one client for the process, and a way to do without it."""
+"""Redis or Valkey: the client of the process, and a wrapper that makes it optional."""
 
 import asyncio
 import time
@@ -22,28 +22,28 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 DEADLINE = 1.0
-"""Seconds for a connection, for an answer, and for a free connection: each, in each attempt."""
+"""Seconds for a new connection, a response, and a free connection, in each attempt."""
 
 PATIENCE = 3
-"""How often to wait for `redis_timeout`, where waiting took longer: then our own loop was late."""
+"""How often to wait for `redis_timeout` if the wait took longer: the event loop was late."""
 
 COMPLAINT_INTERVAL = 10.0
-"""Seconds between two log lines about commands that Redis refuses."""
+"""Seconds between two log lines about refused commands."""
 
 
 class RedisAwayError(Exception):
-    """Redis does not answer in time, refuses, or is known to be away: go on without."""
+    """Redis is late, refuses the command, or counts as down: continue without it."""
 
 
 def build_redis(settings: RedisSettings) -> Redis:
-    """Return a client with a bounded pool in which nothing waits for ever. It connects lazily."""
+    """Return a client with a bounded pool and timeouts for all waits. It connects lazily."""
     pool = BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
         client_name=PROJECT_SLUG,
-        driver_info=None,  # two messages less for each connection
+        driver_info=None,  # saves two messages per connection
         legacy_responses=False,
         max_connections=settings.redis_max_connections,
-        # Its own default, ten attempts, would stall every command for seconds.
+        # The default of ten attempts would delay every command for seconds.
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), retries=2),
         socket_connect_timeout=DEADLINE,
         socket_timeout=DEADLINE,
@@ -60,11 +60,10 @@ async def close_redis(client: Redis) -> None:
 
 
 class OptionalRedis:
-    """Redis for what the service can do without.
+    """Redis for optional uses.
 
-    Each use takes about `redis_timeout` seconds at most. After several failures in a row Redis
-    counts as away, and is left alone until one call finds it again: meanwhile a use costs next to
-    nothing.
+    Each use takes at most about `redis_timeout` seconds. After several failures in a row, Redis
+    counts as down, and uses fail at once. Then single probe calls test whether Redis has recovered.
     """
 
     def __init__(
@@ -86,9 +85,9 @@ class OptionalRedis:
         """Return what `command` returns.
 
         Raises:
-            RedisAwayError: it did not work out.
+            RedisAwayError: Redis did not do it.
         """
-        # Outside of the breaker: that all connections are busy says nothing of Redis.
+        # Outside of the breaker: busy connections are not a failure of Redis.
         if self._turns.locked():
             try:
                 async with asyncio.timeout(self._timeout):
@@ -99,7 +98,7 @@ class OptionalRedis:
             await self._turns.acquire()
         try:
             return await self._attempt(command)
-        except exceptions.ResponseError as error:  # it is there, but full, read-only or forbidding
+        except exceptions.ResponseError as error:  # full, read-only, or no permission
             self._complain(error)
             raise RedisAwayError from error
         except (exceptions.RedisError, OSError, CircuitOpenError) as error:
@@ -109,7 +108,7 @@ class OptionalRedis:
 
     async def _bounded(self, command: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(command())
-        # Nobody may be there any more to see how it ends.
+        # Its caller may have gone when it ends.
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
         for _ in range(PATIENCE):
             started = time.monotonic()
@@ -117,8 +116,8 @@ class OptionalRedis:
             if done:
                 return task.result()
             if time.monotonic() - started < 1.1 * self._timeout:
-                break  # Redis is late; otherwise the event loop is, and may have to catch up
-        # It goes on until its own deadline: cancelling it would cost its connection.
+                break  # Redis is late; otherwise, the event loop was
+        # It continues until its own timeout: cancelling it would close its connection.
         raise TimeoutError
 
     def _complain(self, error: exceptions.ResponseError) -> None:

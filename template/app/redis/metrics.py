@@ -9,9 +9,9 @@ from app.redis.cache import Outcome
 CACHE_CALLS = {
     "hits": Counter("fastapi_cache_hits", "Calls answered from the cache.", ["prefix"]),
     "misses": Counter("fastapi_cache_misses", "Calls it could not answer.", ["prefix"]),
-    "bypassed": Counter("fastapi_cache_bypassed", "Calls while Redis was away.", ["prefix"]),
+    "bypassed": Counter("fastapi_cache_bypassed", "Calls while Redis was down.", ["prefix"]),
 }
-"""By the outcome of a call: see `CacheStatistics`."""
+"""By outcome: see `CacheStatistics`."""
 
 CIRCUIT_OPEN = Gauge(
     "fastapi_circuit_open",
@@ -22,7 +22,7 @@ CIRCUIT_OPEN = Gauge(
 
 
 def create_series() -> None:
-    """Let all series begin at 0: Prometheus sees no increase in a new one."""
+    """Start all series at 0: Prometheus sees no increase in a new series."""
     CIRCUIT_OPEN.labels("redis").set(0)
     for key_prefix in KEY_PREFIXES:
         for counter in CACHE_CALLS.values():

@@ -6,10 +6,10 @@ from typing import cast
 from app.redis.client import OptionalRedis, RedisAwayError
 from app.server.rate_limit import Decision, Limit, RateLimiter
 
-# Each key holds the times of one client's requests in milliseconds, by the server's clock, which
-# all processes share. Should it have been set back, what seems to come from the future goes.
-# ARGV: for each key its limit, and its window in milliseconds. The answer is one string, because
-# redis-py takes its time over lists.
+# Each key has the times of one client's requests in milliseconds, by the server's clock, which all
+# processes share. If the clock was set back, times in the future are removed.
+# ARGV: for each key its limit, and its window in milliseconds. The result is one string, because
+# redis-py is slow with lists.
 _SLIDING_WINDOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -35,9 +35,9 @@ return table.concat(decisions, ' ')
 
 
 class RedisRateLimiter:
-    """Counts in Redis: one atomic script, and one round trip for all who ask at the same time.
+    """Counts in Redis: one atomic script, and one round trip for all concurrent requests.
 
-    While Redis is away, `fallback` counts.
+    While Redis is down, `fallback` counts.
     """
 
     def __init__(self, redis: OptionalRedis, *, prefix: str, fallback: RateLimiter) -> None:
@@ -49,30 +49,30 @@ class RedisRateLimiter:
         self._trips: set[asyncio.Task[None]] = set()
 
     async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`, unless it is refused: those do not count."""
+        """Count a request of `client`. A refused request does not count."""
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._waiting.append((limit, client, decision))
         if len(self._waiting) == 1:
-            # A task of its own: whoever asked first may be cancelled, the others still wait.
+            # A task of its own: if the first caller is cancelled, the others still wait.
             trip = asyncio.create_task(self._decide())
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
         return await decision
 
     async def _decide(self) -> None:
-        """Decide for everybody who came by now."""
+        """Decide for all callers so far."""
         asked, self._waiting = self._waiting, []
         try:
             decisions = await self._ask_redis([(limit, client) for limit, client, _ in asked])
         except RedisAwayError:
             decisions = [await self._fallback.hit(limit, client) for limit, client, _ in asked]
-        except Exception as error:  # noqa: BLE001  # whatever it is, everybody has to hear of it
+        except Exception as error:  # noqa: BLE001  # all callers get it
             for _, _, waiting in asked:
                 if not waiting.done():
                     waiting.set_exception(error)
             return
         for (_, _, waiting), decision in zip(asked, decisions, strict=True):
-            if not waiting.done():  # somebody may have gone
+            if not waiting.done():  # a caller may have been cancelled
                 waiting.set_result(decision)
 
     async def _ask_redis(self, asked: list[tuple[Limit, str]]) -> list[Decision]:

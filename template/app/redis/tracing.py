@@ -1,4 +1,4 @@
-"""Spans of the commands that Redis gets."""
+"""Spans of Redis commands."""
 
 from opentelemetry.instrumentation.redis import RedisInstrumentor
 from redis.asyncio import Redis
@@ -7,6 +7,6 @@ from app.core.telemetry import Telemetry
 
 
 def trace_commands(client: Redis, telemetry: Telemetry) -> None:
-    """Make a span for every command of a traced request, with its arguments hidden."""
+    """Create a span for every command of a traced request, without its arguments."""
     if telemetry.provider is not None:
         RedisInstrumentor.instrument_client(client, telemetry.provider)

@@ -1,4 +1,4 @@
-"""What the health checks ask the database."""
+"""Queries of the health checks."""
 
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -6,18 +6,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class HealthRepository:
-    """Questions about the database itself, each on a connection of its own."""
+    """Queries about the database itself, each on a connection of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def ping(self) -> None:
-        """Ask for an answer, any answer."""
+        """Check that the database responds."""
         async with self._engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def current_revision(self) -> str | None:
-        """Return the revision of the schema, None when no migration ever ran."""
+        """Return the revision of the schema, None before the first migration."""
         async with self._engine.connect() as connection:
             try:
                 result = await connection.execute(text("SELECT version_num FROM alembic_version"))

@@ -11,33 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.login_failure import LoginFailure
 
 MEMORY = timedelta(hours=1)
-"""How long after the last failure a strict counter starts anew."""
+"""The time after the last failure until a strict counter restarts."""
 
 LEAK = timedelta(minutes=1)
-"""How long it takes a loose counter to forget one failure."""
+"""The time until a loose counter forgets one failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The keys under which one failure counts.
+    """The keys that one failure counts for.
 
-    Always in the same order, so that two transactions that count never wait for each other.
+    They are always in the same order, so that two transactions cannot deadlock.
     """
 
     strict: bytes
     forgiven: datetime | None
-    """Failures of the strict one until then are forgiven."""
+    """Failures of the strict counter before this time do not count."""
 
     loose: tuple[bytes, ...]
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """All of them."""
+        """All keys."""
         return (self.strict, *self.loose)
 
 
 class Recent(NamedTuple):
-    """How many failures of a key still count, and how many seconds ago the last was."""
+    """The failures of a key that still count, and the seconds since the last one."""
 
     failures: int
     age: float
@@ -50,7 +50,7 @@ class LoginFailureRepository:
         self._session = session
 
     async def recent(self, counters: Counters) -> dict[bytes, Recent]:
-        """Return the failures of each key that has had any."""
+        """Return the failures of each key that has any."""
         rows = await self._session.execute(
             select(LoginFailure.key, _still_counting(counters), _age()).where(
                 LoginFailure.key.in_(counters.keys)
@@ -71,7 +71,7 @@ class LoginFailureRepository:
         )
 
     async def purge(self) -> int:
-        """Delete the counters that are quiet for `MEMORY`; return how many there were."""
+        """Delete the counters without a failure for `MEMORY`; return their number."""
         gone = await self._session.scalars(
             delete(LoginFailure)
             .where(LoginFailure.last_failed_at <= func.now() - MEMORY)
@@ -85,7 +85,7 @@ def _age() -> ColumnElement[Any]:
 
 
 def _still_counting(counters: Counters) -> ColumnElement[Any]:
-    # GREATEST passes over null.
+    # GREATEST ignores null.
     horizon = func.greatest(func.now() - MEMORY, counters.forgiven)
     strict = case((LoginFailure.last_failed_at > horizon, LoginFailure.failures), else_=0)
     leaked = func.floor(_age() / LEAK.total_seconds())

@@ -1,4 +1,4 @@
-"""How a list is sorted."""
+"""Sorting of lists."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Columns = Mapping[str, InstrumentedAttribute[Any]]
 def ordering(sort: str, columns: Columns) -> list[ColumnElement[Any]]:
     """Return the ORDER BY for `sort`: a name in `columns`, with `-` before it for descending.
 
-    The id makes the order total: no row shows on two pages.
+    The id makes the order total, so no row is on two pages.
     """
     keys = (columns[sort.removeprefix("-")], columns["id"])
     return [key.desc() if sort.startswith("-") else key.asc() for key in keys]

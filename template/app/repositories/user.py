@@ -31,10 +31,10 @@ class UserRepository:
         self._session = session
 
     async def add(self, user: User) -> User:
-        """Insert `user`; its id and times are set on return.
+        """Insert `user`; its id and times are set then.
 
         Raises:
-            ConflictError: its e-mail address or its username is taken, be it since this instant.
+            ConflictError: its e-mail address or its username is taken.
         """
         self._session.add(user)
         await self.flush()
@@ -52,7 +52,7 @@ class UserRepository:
             raise ConflictError("This e-mail address or this username is taken.") from error
 
     async def get(self, user_id: int, *, for_update: bool = False) -> User | None:
-        """Return the account as it is now, locked until the commit if it is about to change."""
+        """Return the current account, locked until the commit if `for_update`."""
         return await self._session.get(
             User, user_id, with_for_update=for_update or None, populate_existing=True
         )
@@ -60,7 +60,7 @@ class UserRepository:
     async def find_for_login(
         self, name: str, network: Network | None
     ) -> tuple[User | None, datetime | None]:
-        """Return the account by e-mail address or username, and its last login from there."""
+        """Return the account with this address or username, and its last login from there."""
         last_login = (
             select(func.max(UserSession.created_at))
             .where(UserSession.user_id == User.id)
@@ -73,7 +73,7 @@ class UserRepository:
         return (row[0], row[1]) if row else (None, None)
 
     async def replace_hash(self, user_id: int, *, old: str, new: str) -> bool:
-        """Replace the password's hash, unless it is no longer `old`."""
+        """Replace the password's hash if it is still `old`."""
         statement = update(User).where(User.id == user_id, User.hashed_password == old)
         replaced = await self._session.scalar(
             statement.values(hashed_password=new).returning(User.id)
@@ -81,7 +81,7 @@ class UserRepository:
         return replaced is not None
 
     async def lock_admins(self) -> set[int]:
-        """Return the ids of all active admins, none of whom changes before our commit."""
+        """Return the ids of all active admins, locked until the commit."""
         statement = (
             select(User.id)
             .where(User.role == Role.ADMIN, User.is_active)
@@ -91,7 +91,7 @@ class UserRepository:
         return set(await self._session.scalars(statement))
 
     async def delete(self, user_id: int) -> bool:
-        """Delete the account with all that hangs on it; False when there was none."""
+        """Delete the account and all its data; return False if there is none."""
         statement = delete(User).where(User.id == user_id).returning(User.id)
         return await self._session.scalar(statement) is not None
 
@@ -112,13 +112,13 @@ class UserRepository:
         offset: int,
         limit: int,
     ) -> Sequence[User]:
-        """Return one page. `sort` is a column's name, with `-` before it for descending."""
+        """Return one page. `sort` is the name of a column, with `-` before it for descending."""
         statement = _matching(q, role, is_active).order_by(*ordering(sort, _SORT_COLUMNS))
         return (await self._session.scalars(statement.offset(offset).limit(limit))).all()
 
 
 def _matching(q: str | None, role: str | None, is_active: bool | None) -> Select[User]:
-    """Return the query for accounts; `q` is part of one of their names."""
+    """Return the query for accounts that have `q` in one of their names."""
     statement = select(User)
     if q is not None:
         part, keys = name_key(q), (User.email_key, User.username_key)

@@ -1,4 +1,4 @@
-"""Every query about sessions. What counts is the database's clock."""
+"""Every query about sessions. Times are those of the database's clock."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -30,8 +30,8 @@ class UserSessionRepository:
     ) -> bool:
         """Insert a session that ends after `lifetime` unless it is renewed.
 
-        False when the account was closed or got another password since it was read. Checking the
-        password took a while; what ended all sessions meanwhile ends this one as well.
+        Return False if the account was closed or got another password since it was read. Checking
+        the password takes a while; if all sessions were ended meanwhile, this one must not start.
         """
         unchanged = (
             select(
@@ -51,7 +51,7 @@ class UserSessionRepository:
         return await self._session.scalar(statement) is not None
 
     async def find_live(self, session_id: UUID, user_id: int) -> UserSession | None:
-        """Return the session with its user, if both may still act."""
+        """Return the session with its user, if both are active."""
         return await self._session.scalar(
             select(UserSession)
             .join(UserSession.user)
@@ -69,9 +69,9 @@ class UserSessionRepository:
         lifetime: timedelta,
         max_age: timedelta,
     ) -> bool:
-        """Replace the refresh token, if `spent` is the newest.
+        """Replace the refresh token if `spent` is the newest.
 
-        It is one statement, so that of several at once exactly one succeeds.
+        It is one statement, so that exactly one of several concurrent calls succeeds.
         """
         statement = (
             update(UserSession)
@@ -87,7 +87,7 @@ class UserSessionRepository:
         return await self._session.scalar(statement) is not None
 
     async def of_user(self, user_id: int) -> Sequence[UserSession]:
-        """Return the live sessions, the last used first, as many as anybody can look through."""
+        """Return the active sessions, the most recently used first, up to a limit."""
         statement = (
             select(UserSession)
             .where(UserSession.user_id == user_id, *_live())
@@ -99,7 +99,7 @@ class UserSessionRepository:
     async def revoke(
         self, user_id: int, *, only: UUID | None = None, but: UUID | None = None
     ) -> int:
-        """End the user's live sessions, or `only` one, or all `but` one; return how many ended."""
+        """End the user's active sessions, or `only` one, or all `but` one; return their number."""
         statement = update(UserSession).where(UserSession.user_id == user_id, *_live())
         if only is not None:
             statement = statement.where(UserSession.id == only)
@@ -111,7 +111,7 @@ class UserSessionRepository:
         return len(ended.all())
 
     async def purge(self) -> int:
-        """Delete the expired sessions; return how many there were."""
+        """Delete the expired sessions; return their number."""
         gone = await self._session.scalars(
             delete(UserSession)
             .where(UserSession.expires_at <= func.now())

@@ -1,4 +1,4 @@
-"""Logging in and out, on the wire."""
+"""Login and logout, as clients see them."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -22,9 +22,9 @@ MAX_LOGIN_NAME = 254
 
 
 class LoginForm(InputSchema):
-    """The password grant of OAuth 2, so that every client library and `/docs` can log in.
+    """The password grant of OAuth 2, so that client libraries and `/docs` can log in.
 
-    Parameters it does not know are ignored, as RFC 6749, section 3.2, demands.
+    Unknown parameters are ignored, as RFC 6749, section 3.2, requires.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -43,16 +43,16 @@ class RefreshToken(InputSchema):
 
 
 class TokenPair(Schema):
-    """What a login gives: a token to act with, and one to get the next pair with."""
+    """The result of a login: an access token, and a refresh token for the next pair."""
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # a word of OAuth, no secret
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # a term of OAuth, not a secret
     expires_in: int = Field(description="Seconds until the access token expires.")
 
 
 class SessionRead(Schema):
-    """A session, as its owner sees it."""
+    """A session, as its user sees it."""
 
     id: UUID
     ip_address: IPvAnyAddress | None
@@ -64,13 +64,13 @@ class SessionRead(Schema):
 
     @classmethod
     def of(cls, session: UserSession, *, is_current: bool) -> "SessionRead":
-        """Describe `session`."""
+        """Return the description of `session`."""
         names = cls.model_fields.keys() - {"is_current"}
         return cls(**{name: getattr(session, name) for name in names}, is_current=is_current)
 
 
 class Identity(BaseModel):
-    """Whom a token speaks for, once its signature is known to be ours."""
+    """The claims of a token whose signature has been verified."""
 
     sub: Id
     sid: UUID

@@ -1,4 +1,4 @@
-"""The bases of everything that comes in or goes out."""
+"""The bases of requests and responses."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 MAX_JSON_DEPTH = 32
 MAX_JSON_NODES = 10_000
-"""More would keep the event loop from everybody else for too long."""
+"""More would block the event loop for too long."""
 
 
 class Schema(BaseModel):
@@ -18,8 +18,7 @@ class Schema(BaseModel):
 class InputSchema(Schema):
     """The base of every request body and query.
 
-    An unknown field is an error, not silently dropped. So is text or JSON that PostgreSQL cannot
-    store.
+    An unknown field is an error, and so is text or JSON that PostgreSQL cannot store.
     """
 
     @field_validator("*")
@@ -33,8 +32,8 @@ def reject_unstorable(value: Any) -> None:
     """Refuse text and JSON that PostgreSQL cannot store.
 
     Raises:
-        ValueError: on NUL and lone surrogates in text, on NaN and Infinity, which JSON does not
-            know, and on more than `MAX_JSON_DEPTH` levels or `MAX_JSON_NODES` values.
+        ValueError: text has NUL or lone surrogates, a number is NaN or Infinity, which are not
+            JSON, or there are more than `MAX_JSON_DEPTH` levels or `MAX_JSON_NODES` values.
     """
     pending: list[tuple[Any, int]] = [(value, 0)]
     nodes = 0

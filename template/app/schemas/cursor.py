@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on."""
+"""Cursors: the positions at which lists continue."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
@@ -9,15 +9,15 @@ from app.schemas.pagination import Id
 
 
 def encode_cursor(item_id: int) -> str:
-    """Return an opaque cursor: what it holds is ours to change."""
+    """Return an opaque cursor; its contents may change between versions."""
     return urlsafe_b64encode(str(item_id).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: object) -> int:
-    """Return what `encode_cursor` put in.
+    """Return the id in a cursor.
 
     Raises:
-        ValueError: it is no cursor of ours.
+        ValueError: it does not come from `encode_cursor`.
     """
     text = str(cursor)
     try:

@@ -1,4 +1,4 @@
-"""The answers of the system endpoints."""
+"""Responses of the system endpoints."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ PartStatus = Literal["healthy", "unhealthy"]
 
 
 class Welcome(Schema):
-    """What runs here, and where to read about it."""
+    """Name, version and documentation."""
 
     message: str
     version: str
@@ -24,15 +24,15 @@ class Liveness(Schema):
 
 
 class Readiness(Schema):
-    """Requests may come."""
+    """The service can take requests."""
 
     status: Literal["ready"] = "ready"
 
 
 class Health(Schema):
-    """The state of the service and of everything it depends on.
+    """The state of the service and of its dependencies.
 
-    `degraded`: an optional dependency is away. Each of these has a field of its own name.
+    `degraded`: an optional dependency is down. Each optional one has a field with its name.
     """
 
     model_config = ConfigDict(extra="allow")

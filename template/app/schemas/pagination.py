@@ -1,4 +1,4 @@
-"""Pages by number."""
+"""Numbered pages."""
 
 from typing import Annotated
 
@@ -17,18 +17,18 @@ PageSize = Annotated[int, Field(ge=1, le=100)]
 class PageQuery(InputSchema):
     """The query of a list with numbered pages."""
 
-    # The bound keeps the offset far within what PostgreSQL accepts.
+    # The limit keeps the offset far below the maximum of PostgreSQL.
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     page_size: PageSize = 20
 
     @property
     def offset(self) -> int:
-        """How many rows come before this page."""
+        """The number of rows before this page."""
         return (self.page - 1) * self.page_size
 
 
 def numbering(query: PageQuery, total: int) -> dict[str, int]:
-    """Return what every numbered page says of itself, `total` being the rows of all pages."""
+    """Return the fields of a numbered page; `total` is the number of rows on all pages."""
     return {
         "total": total,
         "page": query.page,

@@ -1,4 +1,4 @@
-"""Passwords on the wire: never shown, and any characters but lone surrogates are fine."""
+"""Passwords: never shown; all characters except lone surrogates are allowed."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Accounts on the wire."""
+"""Accounts, as clients see them."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20
 
 
 class UserCreate(InputSchema):
-    """What somebody says of themselves to get an account."""
+    """A registration."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,7 +62,7 @@ class UserCreate(InputSchema):
 
 
 class Profile(InputSchema):
-    """What can be changed of an account. What is left out, or null, stays as it is."""
+    """Changes of an account. Fields that are omitted or null stay unchanged."""
 
     email: EmailStr | None = None
     username: Username | None = None
@@ -70,7 +70,7 @@ class Profile(InputSchema):
 
 
 class UserUpdate(Profile):
-    """What people may change of their own account. What is left out, or null, stays as it is."""
+    """Changes of one's own account. Fields that are omitted or null stay unchanged."""
 
     current_password: Password | None = Field(
         default=None, description="Needed for a new e-mail address: it is a way to log in."
@@ -78,21 +78,21 @@ class UserUpdate(Profile):
 
 
 class PasswordChange(InputSchema):
-    """A new password, and the proof that the old one is known."""
+    """A new password, and the current one."""
 
     current_password: Password
     new_password: NewPassword
 
 
 class UserAdminUpdate(Profile):
-    """What admins may change of any account. What is left out, or null, stays as it is."""
+    """Changes of any account by admins. Fields that are omitted or null stay unchanged."""
 
     role: Role | None = None
     is_active: bool | None = None
 
 
 class UserRead(Schema):
-    """An account, as its owner and admins see it."""
+    """An account, as its user and admins see it."""
 
     id: int
     email: str

@@ -1,7 +1,7 @@
 """Addresses of clients.
 
-No forwarding header is believed here: the server reads `X-Forwarded-For`, and only from the proxies
-of `FORWARDED_ALLOW_IPS`.
+No forwarding header is read here: the server reads `X-Forwarded-For`, and only from the proxies in
+`FORWARDED_ALLOW_IPS`.
 """
 
 from functools import lru_cache
@@ -20,12 +20,12 @@ def client_address(scope: Scope) -> Address | None:
 
 
 def client_network(scope: Scope) -> str:
-    """Name what one client commands: an IPv4 address, or the /64 that every IPv6 client has."""
+    """Return the network of one client: an IPv4 address, or a /64 for IPv6."""
     return _network_name(client_address(scope))
 
 
 def network_of(address: Address | None) -> Network | None:
-    """Return what the client at `address` commands."""
+    """Return the network of the client at `address`."""
     if address is None:
         return None
     return ip_network((address, 64 if isinstance(address, IPv6Address) else 32), strict=False)

@@ -1,4 +1,4 @@
-"""The time between a signal to stop and the stop."""
+"""Graceful shutdown: the time between SIGTERM and the end of the process."""
 
 import asyncio
 import signal
@@ -14,19 +14,19 @@ log = structlog.get_logger(__name__)
 
 
 ECHO = 2.0
-"""Seconds in which a second signal is still the first one.
+"""Seconds in which a second signal counts as the first one.
 
-Whoever stops a group of processes tells each of them, and then the supervisor among them does.
+Service managers signal all processes of a group, and then the supervisor signals them again.
 """
 
 
 class Drain:
-    """Whether the process is about to stop, and how it gets there.
+    """Whether the process is shutting down, and how.
 
-    A balancer needs time to learn that this process goes. So from the signal on `/ready` answers
-    503, while requests are still served for `seconds`, and each answer asks its client to connect
-    anew. Only then does the server hear of the signal: it accepts nothing more, and finishes what
-    is under way.
+    A load balancer needs time to notice that this process stops. So after the signal, `/ready`
+    returns 503, requests are still served for `seconds`, and each response closes its connection.
+    Only then does the server get the signal: it accepts nothing more and finishes requests under
+    way.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Drain:
 
     @contextmanager
     def before_the_server(self) -> Iterator[None]:
-        """Take SIGTERM first, where a server handles it; in a test nobody does."""
+        """Handle SIGTERM before the server does. Without a server, as in tests, do nothing."""
         stop = signal.getsignal(signal.SIGTERM)
         if not callable(stop) or threading.current_thread() is not threading.main_thread():
             yield
@@ -49,7 +49,7 @@ class Drain:
                 self.begun, self._begun_at = True, time.monotonic()
                 loop.call_soon_threadsafe(begin, number)
             elif time.monotonic() - self._begun_at > ECHO:
-                # Somebody is impatient. Hearing of both signals, uvicorn waits for nothing.
+                # A second signal: with both signals, uvicorn stops at once.
                 stop(number, frame)
                 stop(signal.SIGINT, frame)
 

@@ -1,4 +1,4 @@
-"""The one body of every error."""
+"""The body of every error."""
 
 from pydantic import BaseModel, Field
 
@@ -6,7 +6,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """What is wrong with one part of the request; never the value that was sent."""
+    """An error in one part of the request; never the value that was sent."""
 
     loc: list[str | int] = Field(examples=[["body", "title"]])
     msg: str = Field(examples=["Field required"])

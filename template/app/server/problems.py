@@ -1,4 +1,4 @@
-"""The one body that every error becomes (RFC 9457)."""
+"""Error responses: every error gets the same body (RFC 9457)."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
@@ -12,19 +12,19 @@ from starlette.types import Scope
 from app.server.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
 from app.utils.exceptions import AppException
 
-# RFC 9110's words, which older Pythons have in older form.
+# The phrases of RFC 9110; older versions of Python have older ones.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
-# An answer must not grow with what was sent.
+# A response must not grow with the input.
 MAX_ERRORS = 20
 MAX_NAME = 64
 
 _DETAILS = {
     404: "There is nothing at this address.",
-    405: "This address does not answer to this method.",
+    405: "This address does not support this method.",
     413: "The request body is too large.",
-    422: "The request is not valid; `errors` tells why.",
-    500: "Something went wrong on our side. Give the request_id to whoever runs the service.",
+    422: "The request is not valid; see `errors`.",
+    500: "The service has failed. Give the request_id to its operator.",
 }
 
 
@@ -36,7 +36,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     errors: list[FieldError] | None = None,
 ) -> Response:
-    """Return the error body for `status`; without `detail`, the usual sentence."""
+    """Return the error body for `status`, by default with the usual sentence."""
     title = _title(status)
     problem = Problem(
         title=title,
@@ -48,30 +48,30 @@ def problem_response(
     )
     return Response(
         problem.model_dump_json(exclude_none=True),
-        status_code=int(status),  # an HTTPStatus would look odd in the log
+        status_code=int(status),  # an HTTPStatus is not readable in the log
         headers=headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
 def error_code(status: int) -> str:
-    """Return the word by which programs know an error: that of RFC 9110 for its status."""
+    """Return the error code for programs: the phrase of RFC 9110 for the status."""
     return _title(status).lower().replace(" ", "_").replace("-", "_")
 
 
 async def handle_app_exception(request: Request, error: AppException) -> Response:
-    """Answer with what the error says of itself."""
+    """Respond with the error's own status and detail."""
     return problem_response(request.scope, error.status, error.detail, headers=error.headers)
 
 
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:
-    """Answer errors that the framework raises: no route, wrong method, unreadable body."""
+    """Respond to errors of the framework: no route, wrong method, unreadable body."""
     own_words = None if error.detail == _phrase(error.status_code) else str(error.detail)
     return problem_response(request.scope, error.status_code, own_words, headers=error.headers)
 
 
 async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    """Name what is wrong and where, without the value: it may be a password (OWASP ASVS 16.2.5)."""
+    """Respond with error and place, without the value: it may be secret (OWASP ASVS 16.2.5)."""
     errors = [
         FieldError(
             loc=[part[:MAX_NAME] if isinstance(part, str) else part for part in fault["loc"]],
@@ -90,7 +90,7 @@ def _title(status: int) -> str:
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # a status of somebody's own
+    except ValueError:  # a status that is not in the standard
         return "Error"
 
 

@@ -1,4 +1,4 @@
-"""Rate limits, counted over a sliding window: no burst fits around the edge of a minute."""
+"""Rate limits over a sliding window: no period has more requests than the limit."""
 
 import time
 from array import array
@@ -13,12 +13,12 @@ from starlette.types import Scope
 from app.server.address import client_network
 
 MAX_KEYS = 10_000
-"""Clients that a process keeps count of: some 10 MB at 100 requests each."""
+"""Clients that a process counts: about 10 MB at 100 requests each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Requests that are allowed within any span of `seconds`. Each limit is counted apart."""
+    """Requests that are allowed within any period of `seconds`. Each limit counts separately."""
 
     name: str
     requests: int
@@ -40,14 +40,14 @@ class Strategy(Protocol):
 
     @property
     def limits(self) -> Sequence[Limit]:
-        """The limits that there are."""
+        """All limits of this strategy."""
 
     def __call__(self, scope: Scope) -> tuple[Limit, str]:
-        """Return the limit that a request counts under, and the client it counts for."""
+        """Return the limit that a request counts towards, and its client."""
 
 
 class ByAddress:
-    """Counts requests per IP address, in IPv6 per /64."""
+    """Counts requests per IP address (per /64 for IPv6)."""
 
     def __init__(self, limit: Limit) -> None:
         self.limits = (limit,)
@@ -61,13 +61,13 @@ class RateLimiter(Protocol):
     """Counts requests."""
 
     async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`, unless it is refused: those do not count."""
+        """Count a request of `client`. A refused request does not count."""
 
 
 class InProcessRateLimiter:
-    """Counts in this process alone.
+    """Counts in this process only.
 
-    Its memory is bounded: beyond `max_keys` clients, it forgets the least recently seen one.
+    Memory is bounded: beyond `max_keys` clients, the least recently seen one is forgotten.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class InProcessRateLimiter:
         self._hits: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
 
     async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`, unless it is refused: those do not count."""
+        """Count a request of `client`. A refused request does not count."""
         now, key = self._clock(), (limit.name, client)
         hits = self._hits.setdefault(key, array("d"))
         self._hits.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Several processes that serve together."""
+"""Worker processes."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 SECONDS_TO_ANSWER = 5.0
-"""A process that serves, but does not answer for so long, hangs."""
+"""Seconds without an answer after which a serving process counts as hanging."""
 
 
 class Workers(Multiprocess):

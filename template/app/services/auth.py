@@ -1,4 +1,4 @@
-"""Logging in, staying logged in, and logging out."""
+"""Login, refresh and logout."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -39,15 +39,15 @@ from app.utils.exceptions import (
 class AuthService:
     """Accounts and their sessions.
 
-    A session is a row, and every request looks at it: **an access token dies with its session, at
-    once**, not when it expires. A session ends by logout, by being revoked, after
-    `REFRESH_TOKEN_EXPIRE_DAYS` without a refresh, after `SESSION_MAX_DAYS` in any case, and with
-    a change of the account's password (all but the one that changed it), role or status.
+    A session is a row, and every request checks it, so **an access token stops working at once**
+    when its session ends. A session ends by logout, by revocation, after
+    `REFRESH_TOKEN_EXPIRE_DAYS` without a refresh, after `SESSION_MAX_DAYS` in any case, and when
+    the account's role, status or password changes (except the session that changes the password).
 
-    A refresh token works once. Whoever shows a spent one is a thief or has been robbed, so the
-    whole session ends, for both (RFC 9700, section 4.14.2). Clients must not refresh twice at once.
+    A refresh token works once. A used token that is sent again means that it was stolen, so the
+    session ends (RFC 9700, section 4.14.2). Clients must not refresh twice at the same time.
 
-    `commit` is for what must outlive the error that follows, and gives the connection back.
+    `commit` stores what must survive the error that follows, and returns the connection.
     """
 
     settings: AuthSettings
@@ -64,7 +64,7 @@ class AuthService:
 
         Raises:
             ConflictError: the e-mail address or the username is taken.
-            ServiceUnavailableError: too many passwords wait for being hashed.
+            ServiceUnavailableError: too many passwords wait to be hashed.
         """
         async with self.passwords.turn(self.origin.network):
             hashed = await self.passwords.hash(data.password.get_secret_value())
@@ -77,12 +77,12 @@ class AuthService:
     async def authenticate_user(self, username: str, password: str) -> User:
         """Return the account with this e-mail address or username, if the password is right.
 
-        Unknown, inactive and wrong look the same from outside, also by the clock.
+        Unknown, inactive and wrong give the same response, in the same time.
 
         Raises:
-            UnauthorizedError: it is not, or there is no such account, or it is not active.
-            TooManyRequestsError: it was wrong too often lately.
-            ServiceUnavailableError: too many passwords wait for being checked.
+            UnauthorizedError: the password is wrong, or there is no such active account.
+            TooManyRequestsError: it was wrong too often recently.
+            ServiceUnavailableError: too many passwords wait to be checked.
         """
         async with self.passwords.turn(self.origin.network):
             user, last_login = await self.users.find_for_login(username, self.origin.network)
@@ -90,14 +90,14 @@ class AuthService:
             return await self._require_password(user, password, attempt)
 
     async def reauthenticate(self, user_id: int, password: str) -> User:
-        """Make sure that whoever holds the session also knows the password; return the account.
+        """Check that the caller of a session knows the password, and return the account.
 
         Raises:
-            ForbiddenError: they do not.
-            TooManyRequestsError: it was wrong too often lately.
-            ServiceUnavailableError: too many passwords wait for being checked.
+            ForbiddenError: the password is wrong.
+            TooManyRequestsError: it was wrong too often recently.
+            ServiceUnavailableError: too many passwords wait to be checked.
         """
-        await self.commit()  # so that we hold no connection while we wait for our turn
+        await self.commit()  # so that no connection is held while waiting for a turn
         async with self.passwords.turn(self.origin.network):
             user = await self.users.get(user_id)
             attempt = self.throttle.reauthentication(user_id, self.origin)
@@ -105,14 +105,14 @@ class AuthService:
                 user = await self._require_password(user, password, attempt)
             except UnauthorizedError:
                 raise ForbiddenError("The current password is wrong.") from None
-        await self.commit()  # nor later
+        await self.commit()  # nor afterwards
         return user
 
     async def login(self, username: str, password: str) -> TokenPair:
         """Start a session.
 
         Raises:
-            Whatever `authenticate_user` does.
+            The errors of `authenticate_user`.
         """
         user = await self.authenticate_user(username, password)
         session_id = uuid4()
@@ -126,11 +126,11 @@ class AuthService:
         return pair
 
     async def refresh_access_token(self, refresh_token: str) -> TokenPair:
-        """Return the session's next pair of tokens; the one given is spent.
+        """Return the session's next pair of tokens. The given token works no more.
 
         Raises:
-            UnauthorizedError: the token is not valid, or the session is over. If the token is
-                spent, the session is over from now on.
+            UnauthorizedError: the token is not valid, or the session has ended. If the token was
+                used before, the session ends now.
         """
         identity = self._identify(refresh_token, "refresh")
         pair = self._issue(str(identity.sub), identity.sid)
@@ -149,7 +149,7 @@ class AuthService:
         return pair
 
     async def find_session(self, access_token: str) -> UserSession:
-        """Return the live session that an access token belongs to, with its user.
+        """Return the active session of an access token, with its user.
 
         Raises:
             UnauthorizedError: there is none.
@@ -159,10 +159,10 @@ class AuthService:
         return session or refuse_token()
 
     async def logout(self, user_id: int, refresh_token: str) -> None:
-        """End the session that a refresh token belongs to.
+        """End the session of a refresh token.
 
         Raises:
-            UnauthorizedError: it is no token of this user.
+            UnauthorizedError: it is not a token of this user.
         """
         identity = self._identify(refresh_token, "refresh")
         if identity.sub != user_id:
@@ -180,14 +180,14 @@ class AuthService:
         )
 
     async def list_sessions(self, user_id: int) -> Sequence[UserSession]:
-        """Return the user's live sessions."""
+        """Return the user's active sessions."""
         return await self.sessions.of_user(user_id)
 
     async def end_session(self, user_id: int, session_id: UUID) -> None:
         """End one of the user's sessions.
 
         Raises:
-            NotFoundError: there is none with this id, or it is somebody else's.
+            NotFoundError: there is none with this id, or it belongs to another user.
         """
         if not await self.sessions.revoke(user_id, only=session_id):
             raise NotFoundError(f"There is no session {session_id}.")
@@ -196,7 +196,7 @@ class AuthService:
         )
 
     async def _require_password(self, user: User | None, password: str, attempt: Attempt) -> User:
-        """Return the account, if it is active and this is its password."""
+        """Return the account if it is active and this is its password."""
         if seconds := await self.throttle.seconds_to_wait(attempt):
             self.audit.record(
                 AuditEvent.LOGIN_THROTTLED, target_id=user.id if user else None, retry_after=seconds
@@ -218,10 +218,10 @@ class AuthService:
         raise UnauthorizedError("The username or the password is wrong.")
 
     def _identify(self, token: str, kind: Kind) -> Identity:
-        """Return whom a token speaks for.
+        """Return the subject of a token.
 
         Raises:
-            UnauthorizedError: nobody.
+            UnauthorizedError: the token is not valid.
         """
         claims = verify_token(token, kind=kind, settings=self.settings)
         try:

@@ -19,16 +19,16 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-CHECK_FAILURES = (SQLAlchemyError, OSError)  # of which TimeoutError is one
+CHECK_FAILURES = (SQLAlchemyError, OSError)  # TimeoutError is an OSError
 
 Check = Callable[[], Awaitable[object]]
 
 CHECK_TIMEOUT = 0.8
-"""Seconds a check may take: less than the second that probes usually wait."""
+"""Seconds that a check may take: less than the usual timeout of probes, one second."""
 
 
 class HealthService:
-    """Health and readiness. Every check is bounded by `CHECK_TIMEOUT`.
+    """Health and readiness. Every check has the timeout `CHECK_TIMEOUT`.
 
     `checks` are those of optional dependencies, by name.
     """
@@ -48,7 +48,7 @@ class HealthService:
         self._environment = environment
 
     async def report(self) -> Health:
-        """Report on every dependency; a dependency that is away raises nothing."""
+        """Report the state of every dependency, without an error if one is down."""
         database, *others = await asyncio.gather(
             self._database(), *(self._status(name) for name in self._checks)
         )
@@ -64,10 +64,10 @@ class HealthService:
         )
 
     async def require_ready(self) -> None:
-        """Return when requests may come.
+        """Return if the service can take requests.
 
         Raises:
-            ServiceUnavailableError: the process is about to stop, the database is away, or its
+            ServiceUnavailableError: the process is shutting down, the database is down, or its
                 schema is behind this build.
         """
         if self._drain.begun:
@@ -92,7 +92,7 @@ class HealthService:
     async def _status(self, name: str) -> PartStatus:
         try:
             await _bounded(self._checks[name]())
-        except Exception as error:  # noqa: BLE001  # each client library has errors of its own
+        except Exception as error:  # noqa: BLE001  # each client library has its own errors
             log.warning(f"{name}_unhealthy", failure=type(error).__name__)
             return "unhealthy"
         return "healthy"
@@ -101,8 +101,8 @@ class HealthService:
 async def _bounded(check: Awaitable[T]) -> T:
     """Return what `check` returns, or raise TimeoutError in time.
 
-    A connection to a server that hangs also takes its time to close. So the check is cancelled,
-    but not waited for.
+    Closing a connection to a server that hangs takes time as well. So the check is cancelled, but
+    not awaited.
     """
     task = asyncio.ensure_future(check)
     task.add_done_callback(lambda late: late.cancelled() or late.exception())

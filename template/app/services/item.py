@@ -16,7 +16,7 @@ from app.utils.exceptions import NotFoundError
 
 
 class ItemService:
-    """Items, as the API knows them."""
+    """Operations on items."""
 
     def __init__(self, repository: ItemRepository) -> None:
         self._repository = repository
@@ -38,12 +38,12 @@ class ItemService:
         return item
 
     async def find(self, item_id: int) -> ItemRead | None:
-        """Return one item, None when there is none with this id."""
+        """Return one item, None if there is none with this id."""
         item = await self._repository.get(item_id)
         return None if item is None else ItemRead.model_validate(item)
 
     async def replace(self, item_id: int, data: ItemWrite) -> ItemRead:
-        """Give the item new contents.
+        """Replace the contents of the item.
 
         Raises:
             NotFoundError: there is none with this id.
@@ -57,7 +57,7 @@ class ItemService:
         return ItemRead.model_validate(item)
 
     async def delete(self, item_id: int) -> ItemRead:
-        """Remove the item, and return what it was.
+        """Delete the item and return it.
 
         Raises:
             NotFoundError: there is none with this id.
@@ -75,7 +75,7 @@ class ItemService:
         return page
 
     async def full_page(self, query: ItemPageQuery) -> ItemPage:
-        """Return the same with all fields, whatever the query says of them."""
+        """Return the page with all fields, regardless of the query's `fields`."""
         total = await self._repository.count(query.q)
         items = await self._repository.page(
             query.q, sort=query.sort, offset=query.offset, limit=query.page_size
@@ -86,7 +86,7 @@ class ItemService:
 
     async def cursor_page(self, query: ItemCursorQuery) -> ItemCursorPage:
         """Return the next page after the cursor, newest items first."""
-        # One more than asked for tells whether there is a next page.
+        # One more than requested shows whether there is a next page.
         found = await self._repository.before(query.cursor, query.q, query.page_size + 1)
         items = [ItemRead.model_validate(item) for item in found[: query.page_size]]
         more = len(found) > query.page_size

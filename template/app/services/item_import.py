@@ -1,4 +1,4 @@
-"""Items that come from elsewhere."""
+"""Items from other services."""
 
 from collections.abc import Awaitable, Callable
 
@@ -26,14 +26,14 @@ class ItemImportService:
         self._release_connection = release_connection
 
     async def create_from(self, url: str) -> ItemRead:
-        """Store the item that lies at `url`, as JSON in the form in which it would be posted.
+        """Store the item at `url`, which is JSON in the form of a POST.
 
         Raises:
-            UnprocessableError: the address is not public, or there is no item.
-            BadGatewayError: the other side fails.
-            ServiceUnavailableError: it failed so often that it was not asked.
+            UnprocessableError: the address is not public, or the document is not an item.
+            BadGatewayError: the other service fails.
+            ServiceUnavailableError: it failed too often, so it was not called.
         """
-        # Others may be slow: they must not keep our database's connections.
+        # Other services may be slow: release the database connection before the call.
         await self._release_connection()
         try:
             document = await self._outbound.get(url)

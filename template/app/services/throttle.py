@@ -1,6 +1,6 @@
-"""Failed logins slow down whoever causes them.
+"""Throttling of failed logins.
 
-The counters live in PostgreSQL, so that every process sees them.
+The counters are in PostgreSQL, so that all processes share them.
 """
 
 import hmac
@@ -17,32 +17,32 @@ from app.settings.accounts import AuthSettings
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """After `free` failures wait a second, and twice as long after each further one."""
+    """After `free` failures, wait one second, and twice as long after each further failure."""
 
     free: int
     longest: int
-    """Seconds, however often it fails."""
+    """The longest wait in seconds."""
 
     def delay(self, failures: int) -> int:
-        """Return how many seconds to wait after so many failures."""
+        """Return the seconds to wait after this number of failures."""
         if failures < self.free:
             return 0
         return min(self.longest, 1 << min(failures - self.free, 10))
 
 
 PAIR = BackOff(free=5, longest=900)
-"""One account from one address: somebody who guesses, or forgot."""
+"""One account from one address: guesses, or a forgotten password."""
 
 ACCOUNT = BackOff(free=50, longest=30)
-"""One account from everywhere: somebody who guesses from many addresses."""
+"""One account from all addresses: guesses from many addresses."""
 
 ADDRESS = BackOff(free=50, longest=30)
-"""One address, whatever the account: somebody who tries a list of leaked passwords."""
+"""One address for all accounts: attempts with a list of leaked passwords."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A password that is about to be tried: what it counts under, and what it is held to."""
+    """An attempt with a password: the keys that it counts for, and its limits."""
 
     counters: Counters
     limits: Mapping[bytes, BackOff]
@@ -51,12 +51,12 @@ class Attempt:
 class LoginThrottle:
     """Capped back-off, for an account whether or not it exists.
 
-    Where somebody has logged in to the account, only failures there count. So no stranger can lock
-    its owner out; only somebody on the owner's own network can slow them down.
+    Where the account has logged in before, only failures from there count. So an attacker elsewhere
+    cannot lock the owner out; only one on the owner's network can slow down logins there.
 
-    An e-mail address and a username count apart, even of one account: an answer never tells
-    whether two names belong together. Keys are keyed hashes: people type passwords into the wrong
-    box. With a new JWT_SECRET_KEY, counting starts anew.
+    An e-mail address and a username count separately, even of one account, so that a response does
+    not reveal whether they belong together. Keys are keyed hashes, because people type passwords
+    into the wrong field. With a new JWT_SECRET_KEY, all counters restart.
     """
 
     def __init__(self, failures: LoginFailureRepository, settings: AuthSettings) -> None:
@@ -64,7 +64,7 @@ class LoginThrottle:
         self._secret = settings.jwt_secret_key.get_secret_value().encode()
 
     def login(self, name: str, origin: Origin, last_login: datetime | None) -> Attempt:
-        """Describe a login as `name`, whose account was last logged in to from there then."""
+        """Return the attempt of a login; `last_login` is the account's last one from there."""
         name, network = name_key(name), str(origin.network)
         pair = self._key("pair", name, network)
         account, address = self._key("account", name), self._key("address", network)
@@ -74,16 +74,16 @@ class LoginThrottle:
         return Attempt(Counters(pair, last_login, (account, address)), limits)
 
     def reauthentication(self, user_id: int, origin: Origin) -> Attempt:
-        """Describe the check of a password within a session.
+        """Return the attempt of a password check within a session.
 
-        It counts apart from logins and under the id, because names can be changed.
+        It counts separately from logins and by the id, because names can change.
         """
         pair = self._key("session pair", str(user_id), str(origin.network))
         account = self._key("session account", str(user_id))
         return Attempt(Counters(pair, None, (account,)), {pair: PAIR, account: ACCOUNT})
 
     async def seconds_to_wait(self, attempt: Attempt) -> int:
-        """Return after how many seconds the attempt may be made; 0 is now."""
+        """Return the seconds until the attempt may be made; 0 means now."""
         recent = await self._failures.recent(attempt.counters)
         waits = [
             back_off.delay(recent[key].failures) - recent[key].age

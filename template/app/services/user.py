@@ -24,10 +24,10 @@ from app.utils.exceptions import ConflictError, ForbiddenError, NotFoundError, U
 
 @dataclass(frozen=True, slots=True)
 class UserService:
-    """Accounts, as their owners and as admins know them.
+    """Operations on accounts, for their users and for admins.
 
-    What an account may do is read with every request, never from a token, so a change of its role
-    or status holds at once. It ends the account's sessions all the same (OWASP ASVS 7.4.2).
+    Every request reads the account's role and status from the database, never from a token, so a
+    change takes effect at once. It also ends the account's sessions (OWASP ASVS 7.4.2).
     """
 
     users: UserRepository
@@ -39,7 +39,7 @@ class UserService:
 
         Raises:
             ConflictError: the e-mail address or the username is taken.
-            ForbiddenError: a new e-mail address, without the current password.
+            ForbiddenError: a new e-mail address without the current password.
         """
         if data.email is not None and data.email != user.email:
             if data.current_password is None:
@@ -49,10 +49,10 @@ class UserService:
         return await self._change(await self._find(user.id, for_update=True), changes)
 
     async def change_password(self, session: UserSession, data: PasswordChange) -> None:
-        """Give the caller a new password, and end all their other sessions.
+        """Change the caller's password, and end all their other sessions.
 
         Raises:
-            ConflictError: somebody else changed it meanwhile.
+            ConflictError: another request changed it meanwhile.
             ForbiddenError: the current password is wrong.
             UnprocessableError: the new one is a name of the account.
         """
@@ -72,13 +72,13 @@ class UserService:
         self.auth.audit.record_change(AuditEvent.PASSWORD_CHANGED, target_id=user.id)
 
     async def delete_own(self, user: User) -> None:
-        """Delete the caller's account with all that belongs to it.
+        """Delete the caller's account and all its data.
 
         Raises:
             ConflictError: it is the last admin.
         """
         if await self.users.lock_admins() == {user.id}:
-            raise ConflictError("You are the last admin: make somebody else one first.")
+            raise ConflictError("You are the last admin: make another account an admin first.")
         await self.users.delete(user.id)
         self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user.id)
 
@@ -107,11 +107,11 @@ class UserService:
         return UserRead.model_validate(await self._find(user_id))
 
     async def update(self, admin: User, user_id: int, data: UserAdminUpdate) -> UserRead:
-        """Change the account of somebody else. A new role or status ends its sessions.
+        """Change another account. A new role or status ends its sessions.
 
         Raises:
             ConflictError: it is the admin's own; or the e-mail address or the username is taken.
-            ForbiddenError: the admin is none any more.
+            ForbiddenError: the caller is not an admin any more.
             NotFoundError: there is no account with this id.
         """
         await self._require_admin_of_another(admin, user_id)
@@ -129,11 +129,11 @@ class UserService:
         return changed
 
     async def delete(self, admin: User, user_id: int) -> None:
-        """Delete the account of somebody else.
+        """Delete another account.
 
         Raises:
             ConflictError: it is the admin's own.
-            ForbiddenError: the admin is none any more.
+            ForbiddenError: the caller is not an admin any more.
             NotFoundError: there is no account with this id.
         """
         await self._require_admin_of_another(admin, user_id)
@@ -142,10 +142,10 @@ class UserService:
         self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user_id)
 
     async def _require_admin_of_another(self, admin: User, user_id: int) -> None:
-        """Make sure that `admin` is one until our commit, and stays one after it.
+        """Check that `admin` is an admin, and lock the admins until the commit.
 
-        Two admins who remove each other wait for one another here, and the second is refused. So
-        an admin is always left.
+        If two admins remove each other, the second waits here and is refused. So at least one admin
+        always remains.
         """
         if user_id == admin.id:
             raise ConflictError("This is your own account: see /users/me.")

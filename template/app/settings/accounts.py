@@ -1,4 +1,4 @@
-"""Settings of accounts: keys, lifetimes, and what a password hash costs."""
+"""Settings of accounts: keys, lifetimes, and parameters of password hashes."""
 
 from typing import Annotated, Literal
 
@@ -9,17 +9,17 @@ from app.settings.base import BaseServiceSettings, in_production
 PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
 
 MIN_KEY_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
-"""What RFC 7518, section 3.2, asks of a key: as many bytes as the hash has."""
+"""The length that RFC 7518, section 3.2, requires of a key: that of the hash."""
 
 MIN_KEY_VARIETY = 8
-"""Different characters in a key: a random one practically always has more, even in hex."""
+"""Distinct characters in a key: a random one practically always has more, even in hex."""
 
 WEAKEST_ARGON2_COST = 35_840
-"""Memory in KiB times passes, of the weakest row that OWASP's Password Storage Cheat Sheet has."""
+"""Memory in KiB times passes, of the weakest row in OWASP's Password Storage Cheat Sheet."""
 
 
 class AuthSettings(BaseServiceSettings):
-    """What signs tokens and hashes passwords."""
+    """Signing of tokens and hashing of passwords."""
 
     jwt_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     """The one algorithm that signs tokens: HS256, HS384 or HS512."""
@@ -28,19 +28,19 @@ class AuthSettings(BaseServiceSettings):
     """The key that signs tokens: random, 32 bytes or more, as `openssl rand -base64 48` prints."""
 
     jwt_previous_secret_key: SecretStr | None = None
-    """The key before: its tokens stay valid. Remove it REFRESH_TOKEN_EXPIRE_DAYS later."""
+    """The previous key: its tokens stay valid. Remove it after REFRESH_TOKEN_EXPIRE_DAYS."""
 
     access_token_expire_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     """Minutes that an access token is valid."""
 
     refresh_token_expire_days: Annotated[int, Field(ge=1, le=365)] = 7
-    """Days that a refresh token is valid, and with it a session that nobody uses."""
+    """Days that a refresh token is valid, and a session that is not used."""
 
     session_max_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """Days after which a session ends, however much it is used."""
+    """Days after which a session ends in any case."""
 
     argon2_memory_cost: Annotated[int, Field(ge=8, le=4_194_304)] = 19_456
-    """KiB of memory that hashing a password takes."""
+    """KiB of memory to hash a password."""
 
     argon2_time_cost: Annotated[int, Field(ge=1, le=100)] = 2
     """Passes over that memory."""
@@ -49,10 +49,10 @@ class AuthSettings(BaseServiceSettings):
     """Threads that hash one password."""
 
     argon2_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
-    """Passwords that each process hashes at a time; the others wait."""
+    """Passwords that each process hashes at the same time; others wait."""
 
     rate_limit_auth_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
-    """Requests that one address may send to /auth within any minute, whoever sends them."""
+    """Requests that one address may send to /auth within any minute."""
 
     @field_validator("jwt_previous_secret_key", mode="before")
     @classmethod

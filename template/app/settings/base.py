@@ -1,4 +1,4 @@
-"""What all settings have in common: where they are read from, and where the service runs."""
+"""The base of all settings: where they are read from, and where the service runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,9 +11,9 @@ PLACEHOLDER_PASSWORDS = frozenset(
 )
 
 SECRETS = Path("/run/secrets")
-"""Where container engines put secrets: a file named like its setting, such as `database_url`."""
+"""Directory of secrets in containers: one file per setting, such as `database_url`."""
 
-# PostgreSQL counts in milliseconds, and takes 0 for no limit at all.
+# PostgreSQL counts in milliseconds, where 0 means no limit.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
 
 
@@ -41,7 +41,7 @@ class BaseServiceSettings(BaseSettings):
     )
 
     environment: Literal["development", "staging", "production"] = "production"
-    """Where this runs. Unset means production, so that forgetting it never relaxes a rule."""
+    """Where the service runs. Unset means production, where the strictest rules apply."""
 
 
 def in_production(data: dict[str, Any]) -> bool:

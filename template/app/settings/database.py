@@ -12,7 +12,7 @@ from app.settings.log import LogSettings
 
 
 class DatabaseSettings(LogSettings):
-    """Where PostgreSQL is, how many connections there are, and how long each may take."""
+    """Address, connections and timeouts of PostgreSQL."""
 
     database_url: Annotated[
         URL,
@@ -26,13 +26,13 @@ class DatabaseSettings(LogSettings):
     """Connections that each process keeps open."""
 
     db_max_overflow: Annotated[int, Field(ge=0)] = 10
-    """Connections that each process may open on top under load."""
+    """Connections that each process may add under load."""
 
     db_pool_timeout: Seconds = 5
     """Seconds that a request waits for a free connection before it gets a 503."""
 
     db_pool_recycle: Annotated[int, Field(ge=1)] = 1800
-    """Seconds after which a connection is replaced, however healthy."""
+    """Seconds after which a connection is replaced, even a healthy one."""
 
     db_connect_timeout: Seconds = 5
     """Seconds to wait for PostgreSQL to accept a connection."""
@@ -46,7 +46,7 @@ class DatabaseSettings(LogSettings):
     @field_validator("database_url")
     @classmethod
     def _no_placeholder_password_in_production(cls, url: URL, info: ValidationInfo) -> URL:
-        # No password at all is fine: a socket, a client certificate or a password file.
+        # No password is allowed: a socket, a client certificate or a password file may replace it.
         if url.password is not None and in_production(info.data):
             password = str(url.password).casefold()
             if password in PLACEHOLDER_PASSWORDS or password == (url.username or "").casefold():

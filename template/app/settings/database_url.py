@@ -10,17 +10,17 @@ _DIALECTS = ("postgresql+asyncpg", "postgresql", "postgres")
 _TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LARGEST_PORT = 65_535
 
-# What libpq knows and platforms append, but asyncpg does by itself or we have a setting for.
+# Parameters of libpq that platforms append; asyncpg does not need them, or there is a setting.
 _NOT_NEEDED = ("application_name", "channel_binding", "connect_timeout")
 
 
 def parse_database_url(value: object) -> URL:
     """Return `value` as a URL for asyncpg.
 
-    `postgres://` and libpq's `sslmode=`, which most platforms hand out, are understood.
+    It accepts `postgres://` and libpq's `sslmode=`, which most platforms use.
 
     Raises:
-        ValueError: when it cannot work; the message holds no part of it but a parameter's name.
+        ValueError: it cannot work; the message has no part of it except a parameter's name.
     """
     try:
         url = value if isinstance(value, URL) else make_url(str(value).strip())

@@ -9,33 +9,33 @@ from app.settings.base import BaseServiceSettings, CommaSeparated, Seconds, in_p
 
 
 class HttpSettings(BaseServiceSettings):
-    """What the service accepts, from which hosts and web sites."""
+    """Hosts, origins, and limits of requests."""
 
     docs_enabled: bool = Field(default_factory=lambda data: not in_production(data))
     """Serve /docs, /redoc and /openapi.json, as true or false. Off in production unless set."""
 
     api_v1_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/api/v1"
-    """The path under which version 1 of the API lives, such as /api/v1."""
+    """The path of version 1 of the API, such as /api/v1."""
 
     max_body_size: Annotated[int, Field(ge=1)] = 1_048_576
     """The largest request body, in bytes."""
 
     request_timeout: Seconds = 30
-    """Seconds after which a request is given up."""
+    """Seconds that a request may take."""
 
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         default_factory=lambda data: 0 if data.get("environment") == "development" else 5
     )
-    """Seconds between SIGTERM, from which on /ready says no, and the stop. 0 in development."""
+    """Seconds between SIGTERM, when /ready starts to return 503, and the stop. 0 in development."""
 
     allowed_hosts: Annotated[CommaSeparated, Field(validate_default=True)] = ()
-    """The names this service is called by, as api.example.com,*.example.org; * takes any."""
+    """The names this service is called by, as api.example.com,*.example.org; * allows any."""
 
     cors_origins: CommaSeparated = ()
-    """The web sites whose pages may call us, as https://app.example.com,https://example.org."""
+    """Origins whose pages may call the API, as https://app.example.com,https://example.org."""
 
     cors_credentials: bool = False
-    """Let those pages send cookies along, as true or false."""
+    """Let those pages send cookies, as true or false."""
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -8,22 +8,22 @@ from app.settings.base import BaseServiceSettings, Seconds, in_production
 
 
 class LogSettings(BaseServiceSettings):
-    """What is logged, and in which form."""
+    """Level and format of the log."""
 
     debug: bool = False
     """Log every SQL statement with its values. Never in production."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    """The least severe level that is written."""
+    """The lowest level that is logged."""
 
     log_format: Literal["json", "console"] = "json"
     """`json`, one object per line, or `console`, coloured for people."""
 
     slow_request_seconds: Seconds = 1
-    """Seconds after which a request is logged as a warning."""
+    """Seconds after which a request logs a warning."""
 
     slow_query_seconds: Seconds = 0.5
-    """Seconds after which a statement of the database is logged as a warning."""
+    """Seconds after which a database statement logs a warning."""
 
     @field_validator("debug")
     @classmethod

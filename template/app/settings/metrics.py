@@ -5,17 +5,17 @@ from pydantic import SecretStr, field_validator
 from app.settings.base import BaseServiceSettings
 
 MIN_TOKEN = 16
-"""Characters: fewer could be guessed."""
+"""Characters; a shorter token could be guessed."""
 
 
 class MetricsSettings(BaseServiceSettings):
-    """What Prometheus may read, and who may read it."""
+    """Whether there are metrics, and who may read them."""
 
     metrics_enabled: bool = True
     """Count and serve /metrics, as true or false."""
 
     metrics_token: SecretStr | None = None
-    """The bearer token, of 16 characters or more, that /metrics asks for; empty asks for none."""
+    """The bearer token that /metrics requires, 16 characters or more; empty for none."""
 
     @field_validator("metrics_token")
     @classmethod

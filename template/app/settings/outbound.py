@@ -1,4 +1,4 @@
-"""Settings of our calls to other services."""
+"""Settings of calls to other services."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
@@ -16,25 +16,25 @@ def _parse_networks(value: object) -> object:
 
 
 class OutboundSettings(ResilienceSettings):
-    """How long outward calls may take, how often they are tried, and where they may go."""
+    """Timeouts, retries and targets of calls to other services."""
 
     retry_max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    """How often a call is tried that may safely be made twice."""
+    """Attempts for a call that is idempotent."""
 
     retry_wait_multiplier: Annotated[float, Field(ge=1, le=10)] = 2
-    """By how much each pause between two attempts is longer than the one before."""
+    """The factor by which each pause between two attempts grows."""
 
     outbound_connect_timeout: Seconds = 2
     """Seconds to wait for another service to accept a connection."""
 
     outbound_read_timeout: Seconds = 5
-    """Seconds to wait for its answer, all of it."""
+    """Seconds to wait for its complete response."""
 
     outbound_total_timeout: Seconds = 10
-    """Seconds for all attempts, with the pauses between them."""
+    """Seconds for all attempts, including the pauses."""
 
     outbound_max_size: Annotated[int, Field(ge=1)] = 262_144
-    """The largest answer that is read, in bytes."""
+    """The largest response that is read, in bytes."""
 
     outbound_allowed_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_parse_networks)

@@ -8,10 +8,10 @@ from app.settings.base import BaseServiceSettings
 
 
 class RateLimitSettings(BaseServiceSettings):
-    """How often one client may ask."""
+    """Limits of requests per client."""
 
     rate_limit_enabled: bool = True
-    """Limit how often one client may ask, as true or false."""
+    """Limit the requests of each client, as true or false."""
 
     rate_limit_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Requests that one client may send within any minute."""

@@ -1,4 +1,4 @@
-"""Settings of Redis, and of what the service keeps there."""
+"""Settings of Redis and of the cache."""
 
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ _SCHEMES = {
     "valkeys": "rediss",
 }
 
-# Others would change what the service relies on, such as its deadlines.
+# Others would change what the service relies on, such as its timeouts.
 _OPTIONS = {
     "db",
     "password",
@@ -37,7 +37,7 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
     """Return `value` as a URL that redis-py understands in full.
 
     Raises:
-        ValueError: when it cannot work; the message holds no part of it.
+        ValueError: it cannot work; the message has no part of it.
     """
     scheme, _, rest = value.get_secret_value().strip().partition("://")
     if scheme not in _SCHEMES:
@@ -60,7 +60,7 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
 
 
 class RedisSettings(ResilienceSettings):
-    """Where Redis is, and how long we wait for it. Valkey speaks the same language."""
+    """Address and timeouts of Redis, and the cache. Valkey works as well."""
 
     redis_url: Annotated[
         SecretStr, AfterValidator(parse_redis_url), Field(examples=["redis://localhost"])
@@ -71,21 +71,21 @@ class RedisSettings(ResilienceSettings):
     """Connections that each process may open; a command waits for a free one."""
 
     redis_timeout: Annotated[float, Field(ge=0.001, le=60)] = 0.1
-    """Seconds after which a request goes on without Redis."""
+    """Seconds after which a request continues without Redis."""
 
     cache_enabled: bool = True
-    """Keep results in Redis, as true or false."""
+    """Cache results in Redis, as true or false."""
 
     cache_ttl: Annotated[int, Field(ge=1, le=86_400)] = 300
-    """Seconds that a result is kept, where the code does not say otherwise."""
+    """Seconds until a result expires, unless the code says otherwise."""
 
     cache_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = PROJECT_SLUG
-    """What every key begins with, where services share a Redis: letters, digits, dots, hyphens."""
+    """The prefix of all keys, if services share a Redis: letters, digits, dots, hyphens."""
 
     @field_validator("redis_url")
     @classmethod
     def _no_placeholder_in_production(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:
-        # No password at all is fine: a socket, or a network that nobody else is on.
+        # No password is allowed: for a socket, or a private network.
         password = ConnectionPool.from_url(url.get_secret_value()).connection_kwargs.get("password")
         if in_production(info.data) and (password or "none").casefold() in PLACEHOLDER_PASSWORDS:
             raise ValueError("has a placeholder password, which production refuses")

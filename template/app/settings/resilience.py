@@ -8,10 +8,10 @@ from app.settings.base import BaseServiceSettings, Seconds
 
 
 class ResilienceSettings(BaseServiceSettings):
-    """How much we bear from what we call."""
+    """Circuit breakers of the targets that the service calls."""
 
     circuit_breaker_failure_threshold: Annotated[int, Field(ge=1)] = 5
-    """Failures in a row after which something is not called for a while."""
+    """Failures in a row after which a circuit breaker opens."""
 
     circuit_breaker_recovery_timeout: Seconds = 10
-    """Seconds until one call may find out if it is back."""
+    """Seconds until a probe call tests whether the target has recovered."""

@@ -1,4 +1,4 @@
-"""Settings of the traces. Their names are OpenTelemetry's own."""
+"""Settings of tracing, with OpenTelemetry's own names."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ def check_endpoint(url: str) -> str:
     """Return `url`, without a slash at its end.
 
     Raises:
-        ValueError: it cannot work; the message holds no part of it.
+        ValueError: it cannot work; the message has no part of it.
     """
     try:
         parts = urlsplit(url)
@@ -30,7 +30,7 @@ def check_endpoint(url: str) -> str:
 
 
 class TelemetrySettings(BaseServiceSettings):
-    """Whether requests are traced, which of them, and where the traces go."""
+    """Whether requests are traced, which ones, and where traces are sent."""
 
     otel_enabled: bool = False
     """Trace requests, as true or false."""
@@ -44,4 +44,4 @@ class TelemetrySettings(BaseServiceSettings):
     """Where traces are sent by OTLP over HTTP, as http://collector:4318."""
 
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """The share of requests that are traced, from 0 to 1, where no caller has decided it."""
+    """The share of requests that are traced, from 0 to 1, if the caller has not decided."""

@@ -1,4 +1,4 @@
-"""The ids of the trace, on every log line of a request."""
+"""Trace ids on all log lines of a request."""
 
 from opentelemetry.context import attach, detach, get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -23,10 +23,10 @@ _IDS = RandomIdGenerator()
 
 
 class TraceMiddleware:
-    """Note the ids of the request's span, and the request's id on the span.
+    """Bind the ids of the request's span to the log, and the request's id to the span.
 
-    A request that is not traced has a trace all the same, of which nothing is recorded: its lines
-    are found by one id, also those of a caller's service. No library then looks for work to do.
+    A request that is not traced gets a trace id as well, without spans. So its log lines, and those
+    of the caller's service, have one id. Instrumentation of libraries is suppressed for it.
     """
 
     def __init__(self, app: ASGIApp) -> None:

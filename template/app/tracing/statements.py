@@ -1,7 +1,7 @@
 """A span for every statement of a traced request.
 
-OpenTelemetry's own instrumentation refuses SQLAlchemy 2.1, and works for requests that are not
-traced as well.
+OpenTelemetry's own instrumentation excludes SQLAlchemy 2.1, and also works for requests that are
+not traced.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from app.core.telemetry import Telemetry
 
 
 def trace_statements(engine: AsyncEngine, telemetry: Telemetry) -> None:
-    """Trace every statement from now on: its text, in which no value stands, and its failure."""
+    """Trace every statement from now on: its text, without values, and its failure."""
     if telemetry.provider is None:
         return
     tracer = telemetry.provider.get_tracer("app.db")
@@ -48,7 +48,7 @@ def trace_statements(engine: AsyncEngine, telemetry: Telemetry) -> None:
     def fail(failure: ExceptionContext) -> None:
         span: Span | None = getattr(failure.execution_context, "span", None)
         if span is not None:
-            # Never the message: it may hold values.
+            # Never the message: it may contain values.
             span.set_attribute("error.type", type(failure.original_exception).__qualname__)
             span.set_status(StatusCode.ERROR)
             span.end()

@@ -1,12 +1,12 @@
-"""The errors of the service. They know their status and headers, and nothing else of HTTP."""
+"""Errors of the service. They have a status and headers, and know nothing else of HTTP."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
 
-class AppException(Exception):  # noqa: N818  # other code knows the family by it
-    """An error that knows its status. `detail` goes to the client: never put a secret in it."""
+class AppException(Exception):  # noqa: N818  # a public name
+    """An error with a status. `detail` is sent to the client: never put a secret in it."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -17,7 +17,7 @@ class AppException(Exception):  # noqa: N818  # other code knows the family by i
 
 
 class UnauthorizedError(AppException):
-    """Nobody knows who calls (RFC 6750, section 3)."""
+    """The caller is unknown (RFC 6750, section 3)."""
 
     status = HTTPStatus.UNAUTHORIZED
 
@@ -26,31 +26,31 @@ class UnauthorizedError(AppException):
 
 
 class ForbiddenError(AppException):
-    """The caller is known, and may not."""
+    """The caller is known, but lacks permission."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFoundError(AppException):
-    """There is no such thing, or not for this caller."""
+    """It does not exist, or not for this caller."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class ConflictError(AppException):
-    """It contradicts what is there."""
+    """The request conflicts with the current state."""
 
     status = HTTPStatus.CONFLICT
 
 
 class UnprocessableError(AppException):
-    """It is well-formed, but a rule that only the service can check refuses it."""
+    """The request is well-formed, but violates a rule of the service."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class TooManyRequestsError(AppException):
-    """It was tried too often; the same request may work after `retry_after` seconds."""
+    """Too many attempts; the same request may work after `retry_after` seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -59,13 +59,13 @@ class TooManyRequestsError(AppException):
 
 
 class BadGatewayError(AppException):
-    """Another service, which this one needs for the answer, fails."""
+    """Another service, which is needed for the response, fails."""
 
     status = HTTPStatus.BAD_GATEWAY
 
 
 class ServiceUnavailableError(AppException):
-    """Something that the service needs is away; the same request may work later."""
+    """A dependency is down; the same request may work later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

@@ -1,4 +1,4 @@
-"""Standard output that nobody waits for."""
+"""Standard output that never blocks."""
 
 import atexit
 import os
@@ -14,21 +14,22 @@ from typing import TextIO, cast
 import structlog
 
 CAPACITY = 1_048_576
-"""Bytes of lines that may wait for a reader; what comes on top is dropped and counted."""
+"""Bytes of lines in the buffer; further lines are dropped and counted."""
 
 PAUSE = 0.01
-"""Seconds in which lines gather after others were written: a thread woken for each line costs a
-request more than all else about it."""
+"""Seconds in which lines gather after others were written: waking the thread for each line would be
+the largest cost of logging."""
 
 EXIT_PATIENCE = 1.0
-"""Seconds that the end of the process waits for the reader of its last lines."""
+"""Seconds that the process waits at its end until the last lines are read."""
 
 
 class LogStream:
-    """Hands lines to a thread that writes them, and so never waits or raises.
+    """Passes lines to a thread that writes them, so it never waits or raises.
 
-    A pipe whose reader hangs is soon full: a write would block the event loop, and with it every
-    request and probe. Without a reader, as after a crash of the log collector, lines go nowhere.
+    If the reader of a pipe hangs, the pipe is soon full. A write would then block the event loop,
+    with all requests and probes. Without a reader, as after a crash of the log collector, lines
+    are lost.
 
     There is no lock: the garbage collector and signals may make a thread log while it logs.
     """
@@ -36,13 +37,13 @@ class LogStream:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._size = 0  # of what waits, roughly: it is right again whenever nothing does
+        self._size = 0  # approximate size of the buffer; exact again when it is empty
         self._dropped = 0
         threading.Thread(target=self._write_lines, daemon=True).start()
         atexit.register(self.wait, EXIT_PATIENCE)
 
     def write(self, text: str) -> None:
-        """Have a line written."""
+        """Write a line."""
         line = text.encode(errors="backslashreplace")
         if self._size + len(line) > CAPACITY:
             self._dropped += 1
@@ -51,10 +52,10 @@ class LogStream:
         self._lines.put(line)
 
     def flush(self) -> None:
-        """Do nothing: whoever logs does not wait."""
+        """Do nothing: callers do not wait."""
 
     def wait(self, seconds: float) -> None:
-        """Wait until everything is written, but no longer than so many seconds."""
+        """Wait until all lines are written, but not longer than this."""
         deadline = time.monotonic() + seconds
         while self._size and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -72,9 +73,9 @@ class LogStream:
             time.sleep(PAUSE)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Yield what waits, as many lines at once as go into a pipe in one piece.
+        """Yield the buffered lines, as many at once as fit into one atomic write to a pipe.
 
-        Other processes may write to the same one: a larger chunk could end up amid their lines.
+        Other processes may write to the same pipe: a larger chunk could be split by their lines.
         """
         chunk = self._lines.get()
         while not self._lines.empty():
@@ -90,21 +91,21 @@ def _write(descriptor: int, line: bytes) -> None:
     while line:
         try:
             line = line[os.write(descriptor, line) :]
-        except BlockingIOError:  # whoever started us made it so
+        except BlockingIOError:  # the parent process has set it so
             room = select.poll()
             room.register(descriptor, select.POLLOUT)
             room.poll()
         except OSError:
-            return  # nobody reads it any more
+            return  # there is no reader any more
 
 
 def log_stream() -> TextIO:
-    """Return standard output as a `LogStream`; as it is, where it is no file of the system."""
+    """Return standard output as a `LogStream`, or unchanged if it has no file descriptor."""
     try:
         descriptor = sys.stdout.fileno()
     except OSError:
         return sys.stdout
-    return cast("TextIO", _stream_of(descriptor))  # as much of one as loggers use
+    return cast("TextIO", _stream_of(descriptor))  # it has the methods that loggers use
 
 
 @cache

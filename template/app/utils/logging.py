@@ -1,4 +1,4 @@
-"""Logs: one event per line, the same form for our own lines and the server's."""
+"""Logs: one event per line, in the same form for this service and the server."""
 
 import logging
 import sys
@@ -17,8 +17,8 @@ from app.utils.log_stream import log_stream
 def configure_logging(settings: LogSettings) -> None:
     """Write every log line of the process to standard output, without waiting for its reader.
 
-    Our own lines take structlog's direct way. Those of libraries come through `logging` and end
-    in the same renderer.
+    Lines of the service go through structlog directly. Lines of libraries go through `logging` and
+    then to the same renderer.
     """
     stream = log_stream()
     shared: list[Processor] = [
@@ -61,5 +61,5 @@ def _to_json(line: Any, default: Callable[[Any], Any]) -> str:
 
 @cache
 def _encoder(default: Callable[[Any], Any]) -> JSONEncoder:
-    """Return the encoder that `json.dumps` would make anew for every line."""
+    """Return an encoder once; `json.dumps` would create one for every line."""
     return JSONEncoder(default=default)

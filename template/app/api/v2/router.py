@@ -1,4 +1,4 @@
-"""Version 2 of the API: what changed since version 1, and only that."""
+"""Version 2 of the API: only what has changed since version 1."""
 
 from fastapi import APIRouter
 

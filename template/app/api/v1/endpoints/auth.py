@@ -14,37 +14,37 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 @router.post("/register", status_code=status.HTTP_201_CREATED)
 async def register(data: UserCreate, auth: AuthServiceDep) -> UserRead:
-    """Create an account. 409 when the e-mail address or the username is taken."""
+    """Create an account. 409 if the e-mail address or the username is taken."""
     return UserRead.model_validate(await auth.register_user(data))
 
 
 @router.post("/login")
 async def login(form: Annotated[LoginForm, Form()], auth: AuthServiceDep) -> TokenPair:
-    """Start a session. After several wrong passwords, 429 tells how long to wait."""
+    """Start a session. After several wrong passwords, 429 says how long to wait."""
     return await auth.login(form.username, form.password.get_secret_value())
 
 
 @router.post("/refresh")
 async def refresh(data: RefreshToken, auth: AuthServiceDep) -> TokenPair:
-    """Get the next pair of tokens. The one you send is spent: sending it again ends the session."""
+    """Get the next pair of tokens. Each token works once: sending it again ends the session."""
     return await auth.refresh_access_token(data.refresh_token)
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT)
 async def logout(data: RefreshToken, user: CurrentUser, auth: AuthServiceDep) -> None:
-    """End the session of this refresh token; its access token dies at once as well."""
+    """End the session of this refresh token. Its access token stops working at once."""
     await auth.logout(user.id, data.refresh_token)
 
 
 @router.post("/logout-all", status_code=status.HTTP_204_NO_CONTENT)
 async def logout_all(user: CurrentUser, auth: AuthServiceDep) -> None:
-    """End all of your sessions, this one included."""
+    """End all of your sessions, including this one."""
     await auth.logout_all(user.id)
 
 
 @router.get("/sessions")
 async def list_sessions(current: CurrentSession, auth: AuthServiceDep) -> list[SessionRead]:
-    """List your sessions, the last used first."""
+    """List your sessions, the most recently used first."""
     return [
         SessionRead.of(session, is_current=session.id == current.id)
         for session in await auth.list_sessions(current.user_id)

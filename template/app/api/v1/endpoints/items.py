@@ -22,10 +22,10 @@ superseded = deprecated(
     "/",
     deprecated=True,
     dependencies=[Depends(superseded)],
-    response_model_exclude_unset=True,  # what `fields` leaves out
+    response_model_exclude_unset=True,  # fields that `fields` omits
 )
 async def list_items(query: Annotated[ItemPageQuery, Query()], items: ItemServiceDep) -> ItemPage:
-    """List items by numbered pages. Version 2 does so by cursor."""
+    """List items by numbered pages. Version 2 has a list by cursor."""
     return await items.page(query)
 
 
@@ -37,7 +37,7 @@ async def create_item(data: ItemWrite, items: ItemServiceDep) -> ItemRead:
 
 @router.post("/import", status_code=status.HTTP_201_CREATED)
 async def import_item(data: ItemImport, imports: ItemImportServiceDep) -> ItemRead:
-    """Create an item from the JSON document at a public address. 502 when it cannot be had."""
+    """Create an item from the JSON document at a public address. 502 if it is not available."""
     return await imports.create_from(str(data.url))
 
 
@@ -49,7 +49,7 @@ async def read_item(item_id: ItemId, items: ItemServiceDep) -> ItemRead:
 
 @router.put("/{item_id}")
 async def replace_item(item_id: ItemId, data: ItemWrite, items: ItemServiceDep) -> ItemRead:
-    """Give an item new contents; what is left out falls back to its default."""
+    """Replace the contents of an item. Omitted fields get their defaults."""
     return await items.replace(item_id, data)
 
 

@@ -1,4 +1,4 @@
-"""Accounts: one's own, and for admins everybody's."""
+"""Accounts: the caller's own, and for admins all."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ async def read_me(user: CurrentUser) -> UserRead:
 
 @router.put("/me")
 async def update_me(data: UserUpdate, user: CurrentUser, users: UserServiceDep) -> UserRead:
-    """Change your account. A new e-mail address takes your password as well."""
+    """Change your account. A new e-mail address requires your password."""
     return await users.update_own(user, data)
 
 
@@ -65,7 +65,7 @@ async def read_user(user_id: Id, users: UserServiceDep) -> UserRead:
     return await users.get(user_id)
 
 
-# No permission guards these: whoever may change accounts could make themselves an admin.
+# They require the role, not a permission: its holder could make themselves an admin.
 @router.put("/{user_id}")
 async def update_user(
     user_id: Id, data: UserAdminUpdate, admin: CurrentAdmin, users: UserServiceDep

@@ -1,4 +1,4 @@
-"""Items, version 2: the list goes on by cursor, so that it stays fast and skips nothing."""
+"""Items, version 2: a list by cursor, which stays fast and skips no item."""
 
 from typing import Annotated
 
