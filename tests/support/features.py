@@ -31,9 +31,6 @@ class Feature:
     dependencies: bool = False
     """Whether it brings libraries."""
 
-    close: bool = False
-    """Whether it works so closely with others like it that every combination runs its tests."""
-
     own_code: str = ""
     """An import that the owner's code may have while the feature is on."""
 
@@ -72,6 +69,16 @@ FEATURES = {name: Feature.read(name, answers) for name, answers in QUESTIONS.fea
 
 DEPLOYED = tuple(feature.name for feature in FEATURES.values() if not feature.has_code)
 """Features without code that a suite runs: what they add has checks of its own."""
+
+
+def read_by(pattern: str) -> tuple[str, ...]:
+    """Return the features that the conditions of template files read."""
+    found = (ROOT / "template").glob(pattern)
+    texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
+    assert texts, f"no file of the template is like {pattern}"
+    conditions = [each for text in texts for each in re.findall(r"# \{% (?:el)?if (.+?) %\}", text)]
+    words = set(re.findall(r"\w+", " ".join(conditions)))
+    return tuple(name for name in FEATURES if name in words)
 
 
 def words_of_what_is_off(answers: Mapping[str, Any]) -> dict[str, re.Pattern[str]]:
