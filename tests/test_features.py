@@ -55,7 +55,7 @@ def test_copier_yml_is_a_table_of_contents() -> None:
 @pytest.mark.parametrize("feature", FEATURES)
 def test_question_is_whole(feature: str) -> None:
     config = config_of(feature)
-    assert config.keys() == {feature, "_exclude", "_tests"}
+    assert config.keys() - {"_skip_if_exists"} == {feature, "_exclude", "_tests"}
     assert {"type", "help", "default", "ask"} <= config[feature].keys() <= QUESTION_KEYS
     assert "preset" in config[feature]["default"]
     assert config[feature]["ask"] == "{= preset == 'custom' =}"

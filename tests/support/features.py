@@ -1,9 +1,5 @@
-"""What the tests know of each feature: the part `_tests` of its file under extensions/features.
+"""What the tests know of each feature: the part `_tests` of its file under extensions/features."""
 
-`python -m tests.support.features` prints the table as JSON, for programs without our libraries.
-"""
-
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +19,7 @@ class Feature:
     name: str
 
     answers: tuple[Any, ...]
-    """What its question takes; the first turns it off, the last is what is standard."""
+    """What its question takes: the first turns it off, the last is the usual one of the others."""
 
     words: Mapping[Any, re.Pattern[str]]
     """By each answer that turns it on: words that may only stand in a project with that answer."""
@@ -41,7 +37,7 @@ class Feature:
 
     @property
     def on(self) -> Any:
-        """The answer that is standard."""
+        """The usual answer that turns it on."""
         return self.answers[-1]
 
     @property
@@ -89,11 +85,3 @@ def words_of_what_is_off(answers: Mapping[str, Any]) -> dict[str, re.Pattern[str
         for answer, words in feature.words.items()
         if answers[feature.name] != answer
     }
-
-
-if __name__ == "__main__":
-    table = {
-        name: {"answers": each.answers, "dependencies": each.dependencies, "code": each.has_code}
-        for name, each in FEATURES.items()
-    }
-    print(json.dumps(table))  # noqa: T201  # it is what it is for
