@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 
+from tests.support.features import read_by
 from tests.support.files import replace_in
 from tests.support.services import ask, free_port, running, wait_for
 from tests.support.shell import run
@@ -27,7 +28,7 @@ IN_PRODUCTION = (
     "--profile=*",
 )
 
-FEATURES = ("auth", "redis", "metrics", "tracing")
+FEATURES = read_by("compose*.jinja")
 """Those that compose files speak of."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from covertable import make
 
+from tests.support.features import read_by
 from tests.support.files import replace_in
 from tests.support.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
 from tests.support.shell import run
@@ -14,7 +15,7 @@ from tests.support.template import Render
 pytestmark = pytest.mark.delivery
 
 LAYERS = ("base", "overlays/staging", "overlays/production")
-FEATURES = ("auth", "example", "redis", "metrics", "tracing")
+FEATURES = read_by("deploy/kubernetes/**/*.jinja")
 # Each block of the manifests depends on one feature, so every pair of them is plenty.
 VARIANTS = [
     dict.fromkeys(FEATURES, False),

@@ -29,16 +29,6 @@ def test_nothing_needs_trust() -> None:
     assert not CONFIG.keys() & {"_tasks", "_migrations", "_jinja_extensions"}
 
 
-def test_every_file_that_is_switched_exists() -> None:
-    """A name that is mistyped, or of a file that went, would switch nothing."""
-    lines = [line for pattern in CONFIG["_exclude"] for line in pattern.splitlines()]
-    paths = [line for line in lines if not line.startswith(("#", "{=", "__pycache__"))]
-    assert len(paths) > 30
-    for path in paths:
-        source = ROOT / "template" / path
-        assert source.exists() or source.with_name(f"{source.name}.jinja").exists(), path
-
-
 def test_every_question_helps() -> None:
     for name, question in QUESTIONS.by_name.items():
         assert question["help"].endswith(("?", ".")), name

@@ -1,9 +1,5 @@
-"""What the tests know of each feature: the part `_tests` of its file under extensions/features.
+"""What the tests know of each feature: the part `_tests` of its file under extensions/features."""
 
-`python -m tests.support.features` prints the table as JSON, for programs without our libraries.
-"""
-
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,16 +19,13 @@ class Feature:
     name: str
 
     answers: tuple[Any, ...]
-    """What its question takes; the first turns it off, the last is what is standard."""
+    """What its question takes: the first turns it off, the last is the usual one of the others."""
 
     words: Mapping[Any, re.Pattern[str]]
     """By each answer that turns it on: words that may only stand in a project with that answer."""
 
     dependencies: bool = False
     """Whether it brings libraries."""
-
-    close: bool = False
-    """Whether it works so closely with others like it that every combination runs its tests."""
 
     own_code: str = ""
     """An import that the owner's code may have while the feature is on."""
@@ -44,7 +37,7 @@ class Feature:
 
     @property
     def on(self) -> Any:
-        """The answer that is standard."""
+        """The usual answer that turns it on."""
         return self.answers[-1]
 
     @property
@@ -74,6 +67,16 @@ DEPLOYED = tuple(feature.name for feature in FEATURES.values() if not feature.ha
 """Features without code that a suite runs: what they add has checks of its own."""
 
 
+def read_by(pattern: str) -> tuple[str, ...]:
+    """Return the features that the conditions of template files read."""
+    found = (ROOT / "template").glob(pattern)
+    texts = [path.read_text(encoding="utf-8") for path in found if path.is_file()]
+    assert texts, f"no file of the template is like {pattern}"
+    conditions = [each for text in texts for each in re.findall(r"# \{% (?:el)?if (.+?) %\}", text)]
+    words = set(re.findall(r"\w+", " ".join(conditions)))
+    return tuple(name for name in FEATURES if name in words)
+
+
 def words_of_what_is_off(answers: Mapping[str, Any]) -> dict[str, re.Pattern[str]]:
     """Return the words that may not stand in a project, each by its feature or its choice."""
     return {
@@ -82,11 +85,3 @@ def words_of_what_is_off(answers: Mapping[str, Any]) -> dict[str, re.Pattern[str
         for answer, words in feature.words.items()
         if answers[feature.name] != answer
     }
-
-
-if __name__ == "__main__":
-    table = {
-        name: {"answers": each.answers, "dependencies": each.dependencies, "code": each.has_code}
-        for name, each in FEATURES.items()
-    }
-    print(json.dumps(table))  # noqa: T201  # it is what it is for
