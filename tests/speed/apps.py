@@ -21,7 +21,7 @@ def service(wanted: list[str]) -> FastAPI:
 
     settings = load_settings()
     configure_logging(settings)
-    middlewares = build_middleware(settings)
+    middlewares = build_middleware(settings, FEATURES)
     if wanted != ["all"]:
         by_name = {middleware.cls.__name__: middleware for middleware in middlewares}
         middlewares = [by_name[name] for name in wanted]
