@@ -258,7 +258,7 @@ class TestGuard:
     def test_edit_that_is_overwritten_is_kept(self, new_project: NewProject) -> None:
         """Copier cannot merge what git takes for binary, such as UTF-16."""
         project = new_project(preset="standard")
-        passwords = project / "app" / "core" / "common_passwords.txt"
+        passwords = project / "app" / "accounts" / "common_passwords.txt"
         passwords.write_bytes(ours := "ours\n".encode("utf-16"))
         commit(project)
         printed = copier_fastapi(project, "update", status=UNFINISHED)
@@ -423,7 +423,7 @@ class TestGuard:
             "import app.core.cache\n"
             "from .cache import cached\n"
             "from . import cache_key\n"
-            "from app.core.events import lifespan\n"
+            "from app.core.events import build_lifespan\n"
         )
         commit(project)
         printed = copier_fastapi(project, "remove", "redis", status=UNFINISHED)
@@ -504,7 +504,7 @@ class TestUpdate:
         """Plain `copier update` comes to the same, where there is nothing to lose."""
         project = new_project(preset="standard")
         replace_in(project / "Makefile", "Everything one does", "Whatever we do")
-        replace_in(project / "app" / "core" / "events.py", "import TypedDict", "import TypedDict ")
+        replace_in(project / "app" / "core" / "events.py", "import Any", "import Any ")
         commit(project)
         plain = tmp_path / "plain"
         git(tmp_path, "clone", "--quiet", str(project), str(plain))
