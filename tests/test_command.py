@@ -47,6 +47,7 @@ MOVES = """
 "3.0.0":
   moves:
     app/api/docs.py: app/pages/offline.py
+    app/db/errors.py: app/db/failures.py
     database.ini: settings/database.ini
   renames:
     app.api.docs.add_docs: app.pages.offline.add_pages
@@ -81,9 +82,10 @@ def moving(later: Path, tmp_path: Path) -> Path:
     source = template / "template"
     for old, new in (
         ("app/api/docs.py", "app/pages/offline.py"),
+        ("app/db/errors.py", "app/db/failures.py"),
         ("database.ini", "settings/database.ini"),
     ):
-        (source / new).parent.mkdir()
+        (source / new).parent.mkdir(exist_ok=True)
         (source / old).rename(source / new)
     replace_in(source / "app" / "pages" / "offline.py", "add_docs", "add_pages")
     replace_in(source / "app" / "pages" / "offline.py", "ASSETS", "_ASSETS")
@@ -581,10 +583,13 @@ class TestUpdate:
         own = project / "app" / "services" / "own.py"
         names = ("HEADERS", "add_docs", "ASSETS")
         own.write_text("".join(f"from app.api.docs import {name}\n" for name in names))
+        (project / "app" / "db" / "errors.py").unlink()
         commit(project)
 
         printed = copier_fastapi(project, "update", "--template", moving, status=UNFINISHED)
         for line in (
+            "  back      app/db/errors.py as app/db/failures.py",
+            "which you deleted, is back as app/db/failures.py: delete it again, or keep it.",
             "  moved     alembic.ini to settings/database.ini",
             "  moved     app/api/docs.py to app/pages/offline.py",
             "  gone      SETUP.md",
