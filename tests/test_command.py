@@ -47,6 +47,7 @@ MOVES = """
 "3.0.0":
   moves:
     app/api/docs.py: app/pages/offline.py
+    app/db/errors.py: app/db/failures.py
     database.ini: settings/database.ini
   renames:
     app.api.docs.add_docs: app.pages.offline.add_pages
@@ -81,9 +82,10 @@ def moving(later: Path, tmp_path: Path) -> Path:
     source = template / "template"
     for old, new in (
         ("app/api/docs.py", "app/pages/offline.py"),
+        ("app/db/errors.py", "app/db/failures.py"),
         ("database.ini", "settings/database.ini"),
     ):
-        (source / new).parent.mkdir()
+        (source / new).parent.mkdir(exist_ok=True)
         (source / old).rename(source / new)
     replace_in(source / "app" / "pages" / "offline.py", "add_docs", "add_pages")
     replace_in(source / "app" / "pages" / "offline.py", "ASSETS", "_ASSETS")
@@ -258,7 +260,7 @@ class TestGuard:
     def test_edit_that_is_overwritten_is_kept(self, new_project: NewProject) -> None:
         """Copier cannot merge what git takes for binary, such as UTF-16."""
         project = new_project(preset="standard")
-        passwords = project / "app" / "core" / "common_passwords.txt"
+        passwords = project / "app" / "accounts" / "common_passwords.txt"
         passwords.write_bytes(ours := "ours\n".encode("utf-16"))
         commit(project)
         printed = copier_fastapi(project, "update", status=UNFINISHED)
@@ -423,7 +425,7 @@ class TestGuard:
             "import app.core.cache\n"
             "from .cache import cached\n"
             "from . import cache_key\n"
-            "from app.core.events import lifespan\n"
+            "from app.core.events import build_lifespan\n"
         )
         commit(project)
         printed = copier_fastapi(project, "remove", "redis", status=UNFINISHED)
@@ -504,7 +506,7 @@ class TestUpdate:
         """Plain `copier update` comes to the same, where there is nothing to lose."""
         project = new_project(preset="standard")
         replace_in(project / "Makefile", "Everything one does", "Whatever we do")
-        replace_in(project / "app" / "core" / "events.py", "import TypedDict", "import TypedDict ")
+        replace_in(project / "app" / "core" / "events.py", "import Any", "import Any ")
         commit(project)
         plain = tmp_path / "plain"
         git(tmp_path, "clone", "--quiet", str(project), str(plain))
@@ -581,10 +583,13 @@ class TestUpdate:
         own = project / "app" / "services" / "own.py"
         names = ("HEADERS", "add_docs", "ASSETS")
         own.write_text("".join(f"from app.api.docs import {name}\n" for name in names))
+        (project / "app" / "db" / "errors.py").unlink()
         commit(project)
 
         printed = copier_fastapi(project, "update", "--template", moving, status=UNFINISHED)
         for line in (
+            "  back      app/db/errors.py as app/db/failures.py",
+            "which you deleted, is back as app/db/failures.py: delete it again, or keep it.",
             "  moved     alembic.ini to settings/database.ini",
             "  moved     app/api/docs.py to app/pages/offline.py",
             "  gone      SETUP.md",

@@ -80,6 +80,8 @@ def public_names(body: Iterable[ast.stmt]) -> Iterator[str]:
     """Yield what a module defines or says that it exports."""
     for node in body:
         match node:
+            case ast.Assign([ast.Name("__all__")], ast.List(exported)):
+                found = [str(each.value) for each in exported if isinstance(each, ast.Constant)]
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 found = [node.name]
             case ast.Assign() | ast.AnnAssign():

@@ -9,6 +9,7 @@ import pytest
 from copier import run_copy, run_update
 
 from copier_fastapi.moves import FILE, Moves
+from tests.support.features import FEATURES
 from tests.support.files import replace_in
 from tests.support.projects import (
     VERSIONS,
@@ -47,6 +48,8 @@ VARIANTS = [
 TOOLS = Path(sys.executable).parent
 
 MOVES = Moves.parse((ROOT / FILE).read_text(encoding="utf-8"))
+
+LATER = "99.1.0"
 
 RELEASES = list(released()) if has_history() else []
 
@@ -199,6 +202,36 @@ def test_lock_and_own_files_are_kept(render: Render) -> None:
     assert not (project / ".github").exists()
     for name in ("uv.lock", "CHANGELOG.md"):
         assert (project / name).read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_owners_file_comes_with_an_update_and_stays(
+    releases: Path, tmp_path: Path, version: str
+) -> None:
+    """No later version, and no feature that is turned on or off, changes what its owner wrote."""
+    project = start(render_at(releases, tmp_path / "project", version, preset="minimal"))
+    update(project)
+    file, new = project / "app" / "project.py", ROOT / "template" / "app" / "project.py"
+    assert file.read_text() == new.read_text()
+
+    template = tmp_path / "template"
+    git(tmp_path, "clone", "--quiet", str(releases), str(template))
+    replace_in(template / "template" / "app" / "project.py", "routers=(),", "routers=[],")
+    commit(template, "Another file for new projects")
+    git(template, "tag", LATER)
+    replace_in(project / ".copier-answers.yml", str(releases), str(template))
+    replace_in(file, "routers=(),", "routers=(OURS,),")
+    ours = file.read_text()
+    commit(project, "Ours")
+    for answers in (
+        {name: feature.on for name, feature in FEATURES.items()},
+        {name: feature.off for name, feature in FEATURES.items()},
+    ):
+        update(project, **answers)
+        assert answers_of(project).items() >= {"_commit": LATER, **answers}.items()
+        assert file.read_text() == ours
+        assert not git(project, "status", "--porcelain", "app/project.py")
+        commit(project)
 
 
 def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from copier_fastapi.errors import RefusedError
 from copier_fastapi.files import Files, differing, undoes
+from copier_fastapi.moves import Moves
 from copier_fastapi.project import ANSWERS, LOCK, Project
 
 
@@ -38,6 +39,16 @@ def lost(
         if before[path] != old and undoes(old, before[path], new, after[path]):
             found.add(path)
     return found
+
+
+def returned(before: Files, after: Files, base: Files, moves: Moves) -> dict[str, str]:
+    """Return the files that the owner deleted and the template moved, with the place they come to.
+
+    Copier keeps a deleted file away, but it takes the file at the new place for another one.
+    """
+    places = {path: moves.path(path).now for path in sorted(base.keys() - before.keys())}
+    new = after.keys() - before.keys()
+    return {path: now for path, now in places.items() if now != path and now in new}
 
 
 def in_the_way(project: Project, before: Files, after: Files) -> set[str]:

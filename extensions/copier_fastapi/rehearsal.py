@@ -57,6 +57,8 @@ class Rehearsal:
     """Files where both sides changed the same lines. They have conflict markers now."""
     kept: Mapping[str, str]
     """Edited files that the update would lose, with the name that each is kept under."""
+    returned: Mapping[str, str]
+    """Files that the owner deleted and the template moved, with the place that they come to."""
     leftovers: list[Leftover]
     """Imports that no longer work."""
     moves: Moves
@@ -100,7 +102,8 @@ class Rehearsal:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do by hand."""
-        return not (self.conflicts or self.kept or self.leftovers or self.lock_error)
+        left = (self.conflicts, self.kept, self.returned, self.leftovers, self.lock_error)
+        return not any(left)
 
     def apply(self) -> None:
         """Write the result to the project.
@@ -189,7 +192,8 @@ def rehearse(
         moved = Moves()
         if copy.version != project.version:
             report("Reading which files moved")
-            moved = Moves.parse(read_at(template.url, copy.version, moves.FILE))
+            listed = Moves.parse(read_at(template.url, copy.version, moves.FILE))
+            moved = listed.since(project.version)
         conflicts = _conflicts(directory)
         lock_error = ""
         after = read_files(directory)
@@ -207,8 +211,9 @@ def rehearse(
             after=after,
             conflicts=conflicts,
             kept={path: edits.free_name(project, path) for path in sorted(lost)},
+            returned=edits.returned(before, after, old, moved),
             leftovers=leftovers(before, after),
-            moves=moved.since(project.version),
+            moves=moved,
             lock_error=lock_error,
         )
 

@@ -45,6 +45,7 @@ def preview(rehearsal: Rehearsal) -> Iterator[str]:
         ("gone", [path for path in rehearsal.gone if path not in moved]),
         ("conflict", sorted(rehearsal.conflicts)),
         ("kept", [f"{path} as {name}" for path, name in rehearsal.kept.items()]),
+        ("back", [f"{path} as {place}" for path, place in rehearsal.returned.items()]),
         ("broken", [f"{use.path}:{use.line} {use.name}" for use in rehearsal.leftovers]),
     ):
         yield from (f"  {kind:10}{text}" for text in listed)
@@ -98,12 +99,14 @@ def _left(rehearsal: Rehearsal) -> Iterator[str]:
             yield f"{name} is {path} as you had it: take from it what you need, then delete it."
             if reason := rehearsal.moves.path(path).removed:
                 yield f"  Why {path} is gone: {reason}"
+    for path, place in rehearsal.returned.items():
+        yield f"{path}, which you deleted, is back as {place}: delete it again, or keep it."
     for use in rehearsal.leftovers:
-        place = rehearsal.moves.name(use.name)
-        if place.removed:
-            now = f"gone: {place.removed}"
+        target = rehearsal.moves.name(use.name)
+        if target.removed:
+            now = f"gone: {target.removed}"
         else:
-            now = "gone." if place.now == use.name else f"now {place.now}."
+            now = "gone." if target.now == use.name else f"now {target.now}."
         yield f"{use.path}:{use.line} imports {use.name}, which is {now}"
     if rehearsal.lock_error:
         yield f"uv.lock is behind pyproject.toml, run `uv lock`: {rehearsal.lock_error}"
