@@ -12,10 +12,7 @@ import nox
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = [
-    *("lint", "tests", "living", "suites"),
-    *("observability", "delivery", "image", "soak"),
-]
+nox.options.sessions = ["lint", "tests", "living", "suites"]
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
@@ -87,31 +84,38 @@ def living(session: nox.Session) -> None:
 def suites(session: nox.Session) -> None:
     """Run the own checks of rendered projects, each in its own environment."""
     install(session)
-    session.run("pytest", "-m", "suite", "-v", *IN_PARALLEL, *session.posargs)
+    session.run("pytest", "-m", "suite and not deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["deep"])
+def more_suites(session: nox.Session) -> None:
+    """Run the suites of the other rows of the covering array."""
+    install(session)
+    session.run("pytest", "-m", "suite and deep", "-v", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session(tags=["deep"])
 def observability(session: nox.Session) -> None:
     """Hold alerts and dashboards against a real Prometheus."""
     install(session)
     with_debian(session, "observability", "prometheus", "promtool", options=IN_PARALLEL)
 
 
-@nox.session
+@nox.session(tags=["deep"])
 def delivery(session: nox.Session) -> None:
     """Check image, compose, proxy, Kubernetes and CI with the tools of each."""
     install(session)
     with_debian(session, "delivery", "docker-compose", "kustomize", options=IN_PARALLEL)
 
 
-@nox.session
+@nox.session(tags=["deep"])
 def image(session: nox.Session) -> None:
     """Build the image and run it as production does. Needs root, but no container engine."""
     install(session)
     with_debian(session, "image", "debootstrap")
 
 
-@nox.session
+@nox.session(tags=["deep"])
 def soak(session: nox.Session) -> None:
     """Run the rendered tests that take a while: load, outages, leaks."""
     install(session)
