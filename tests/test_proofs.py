@@ -94,10 +94,9 @@ def exclude(template: Path, path: str, condition: str) -> None:
 
 
 def is_named(found: Iterable[str], *parts: str) -> bool:
-    """Tell whether one thing was found, with the combination of answers that it is in."""
-    found = list(found)
+    """Tell whether a fault was found, with the combination of answers that it is in."""
     answers = [f"{name}={answer}" for name, answer in RARE.items()]
-    return len(found) == 1 and all(part in found[0] for part in (*parts, *answers))
+    return any(all(part in fault for part in (*parts, *answers)) for fault in found)
 
 
 def test_rows_have_every_triple_but_not_every_four() -> None:
@@ -149,7 +148,7 @@ def test_import_with_the_wrong_condition(template: Path) -> None:
 def test_import_with_the_right_condition(template: Path) -> None:
     exclude(template, "app/target.py", f"not ({CONDITION})")
     modules = Modules(seed(template, importer=GUARDED, target="VALUE = 1\n"))
-    assert not list(modules.missing())
+    assert not [fault for fault in modules.missing() if fault.startswith("app/importer.py")]
 
 
 def test_library_that_is_not_declared(template: Path) -> None:
