@@ -15,17 +15,12 @@ from tests.support.conditions import Row
 from tests.support.dependencies import disagreements
 from tests.support.factoring import ANSWERS_FILE, Sources
 from tests.support.features import FEATURES
-from tests.support.files import copy_template, load_yaml
+from tests.support.files import load_yaml
 from tests.support.modules import Modules
 from tests.support.shell import run
 from tests.support.template import Render
 
 pytestmark = pytest.mark.xdist_group("sources")
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    return Sources(copy_template(tmp_path_factory.mktemp("sources") / "template"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from copier import Worker
-from jinja2 import meta
+from jinja2 import meta, nodes
 
 from copier_fastapi.questions import Questions
 from tests.support.conditions import Condition, Row, combinations
@@ -82,6 +82,23 @@ class Sources:
     def dependence(self, path: str) -> list[str]:
         """Return the features that decide whether a file is there, and what it says."""
         return sorted(self.reads(path) | set(self.presence(path).names))
+
+    def shared(self, feature: str) -> list[str]:
+        """Return the files that say something else with the feature, but stay without it."""
+        off = {feature: self.domain[feature][0]}
+        return [
+            path
+            for path in self.paths
+            if feature in self.reads(path) and self.presence(path).given(off).rows
+        ]
+
+    def conditionals(self, path: str) -> int:
+        """Return how many conditions a file's source has."""
+        source = self.paths[path]
+        if source.suffix != self._worker.template.templates_suffix:
+            return 0
+        tree = self._environment.parse(source.read_text(encoding="utf-8"))
+        return len(list(tree.find_all((nodes.If, nodes.CondExpr))))
 
     @cache  # noqa: B019
     def renderings(self, path: str) -> list[tuple[Row, str]]:
