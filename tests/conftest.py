@@ -10,7 +10,8 @@ import pytest
 from copier import Worker, run_copy
 from jinja2 import Environment
 
-from tests.support.files import replace_in
+from tests.support.factoring import Sources
+from tests.support.files import copy_template, replace_in
 from tests.support.shell import commit, git, run
 from tests.support.template import PARTS, QUESTIONS, Render
 
@@ -68,6 +69,12 @@ def render(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> R
         return project
 
     return render
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    """The template's sources, for what is proven without rendering every combination."""
+    return Sources(copy_template(tmp_path_factory.mktemp("sources") / "template"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,13 @@
 """Rendered projects pass their own checks, each in an environment of its own."""
 
 import re
+from itertools import chain, combinations
 from typing import Any
 
 import pytest
+import yaml
 from covertable import make
+from jinja2 import Environment
 
 from tests.support.features import DEPLOYED
 from tests.support.shell import run
@@ -13,45 +16,77 @@ from tests.support.template import QUESTIONS, Render
 pytestmark = pytest.mark.suite
 
 
-CLOSE = ("auth", "example", "redis")
-"""What works together: every combination of these three is there."""
+Row = dict[str, Any]
+
+FEATURES = QUESTIONS.features()
+
+READ = {name: answers for name, answers in FEATURES.items() if name not in DEPLOYED}
+"""The features that the code of a suite depends on."""
 
 
-def covering_set() -> list[dict[str, Any]]:
-    """Return all off, all on (the default), each feature off alone, and what every pair takes.
+def covering_array() -> list[Row]:
+    """Return all on, all off, the default, and rows that have every pair of answers.
 
     What is deployed goes with each row in turn: it is off in one and on in the next.
     """
-    features = QUESTIONS.features()
-    read = {name: answers for name, answers in features.items() if name not in DEPLOYED}
-    off = {name: answers[0] for name, answers in read.items()}
-    on = {name: answers[-1] for name, answers in read.items()}
-    flips = [on | {name: off[name]} for name in read]
-    close = {"fields": list(CLOSE), "strength": len(CLOSE)}
-    rows = make(read, strength=2, sub_models=[close], presets=[off, on, *flips])
+    off = {name: answers[0] for name, answers in READ.items()}
+    on = {name: answers[-1] for name, answers in READ.items()}
+    presets = [on, off] if default() in (on, off) else [on, off, default()]
     return [
-        dict(row) | {name: features[name][number % len(features[name])] for name in DEPLOYED}
-        for number, row in enumerate(rows)
+        {name: row.get(name, answers[~number % len(answers)]) for name, answers in FEATURES.items()}
+        for number, row in enumerate(make(READ, strength=2, presets=presets))
     ]
 
 
-COVERING_SET = covering_set()
+def default() -> Row:
+    """Return what a service has whose owner just presses enter."""
+    environment = Environment(variable_start_string="{=", variable_end_string="=}")  # noqa: S701  # no HTML
+    questions = QUESTIONS.by_name
+    preset = questions["preset"]["default"]
+    answers = {
+        name: environment.from_string(str(questions[name]["default"])).render(preset=preset)
+        for name in READ
+    }
+    return {name: yaml.safe_load(answer) for name, answer in answers.items()}
 
 
-def name_of(row: dict[str, Any]) -> str:
+def core(rows: list[Row]) -> list[Row]:
+    """Return the outermost rows, and the fewest others that have each feature on and off."""
+    outermost = [row for row in rows if len({row[name] == READ[name][0] for name in READ}) == 1]
+    if default() not in [{name: row[name] for name in READ} for row in outermost]:
+        outermost += [row for row in rows if default().items() <= row.items()]
+    others = [row for row in rows if row not in outermost]
+    sizes = (combinations(others, size) for size in range(1, len(others) + 1))
+    for chosen in chain.from_iterable(sizes):
+        if all(len({row[name] for row in chosen}) > 1 for name in READ):
+            return [*outermost, *chosen]
+    raise ValueError("no feature is both on and off in the inner rows")
+
+
+ARRAY = covering_array()
+CORE = core(ARRAY)
+
+
+def name_of(row: Row) -> str:
     return ",".join(f"{name}={answer}" for name, answer in row.items())
 
 
-@pytest.mark.parametrize("answers", COVERING_SET, ids=name_of)
-def test_own_suite_passes(render: Render, answers: dict[str, Any]) -> None:
-    """`make install test`, from an empty environment."""
+ROWS = [
+    pytest.param(row, id=name_of(row), marks=[] if row in CORE else pytest.mark.deep)
+    for row in ARRAY
+]
+
+
+@pytest.mark.parametrize("answers", ROWS)
+def test_own_suite_passes(render: Render, answers: Row) -> None:
+    """`make install test`, from an empty environment. Coverage is measured where all is on."""
     project = render(preset="custom", **answers)
-    run(project, "make", "install", "test")
+    run(project, "make", "install", "test", *([] if answers == ARRAY[0] else ["ARGS=tests"]))
 
 
-@pytest.mark.parametrize("answers", COVERING_SET[:2], ids=name_of)
-def test_other_checks_pass(render: Render, answers: dict[str, Any]) -> None:
-    """All off and all on: `make lint typecheck`, and the tests of the tools in dev/.
+@pytest.mark.parametrize("answers", ARRAY[:2], ids=name_of)
+def test_other_checks_pass(render: Render, answers: Row) -> None:
+    """All on and all off: `make lint typecheck`, and the tests of the tools in dev/.
 
     tests/test_render.py checks style and types of every combination, with the same programs.
     """

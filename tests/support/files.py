@@ -1,9 +1,12 @@
 """Reading and changing files."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.support.template import PARTS, ROOT
 
 
 class _YAML(yaml.SafeLoader):
@@ -31,3 +34,15 @@ def replace_in(file: Path, found: str, instead: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert found in text
     file.write_text(text.replace(found, instead), encoding="utf-8")
+
+
+def copy_template(directory: Path) -> Path:
+    """Copy the template as it is now, without its history, and return the directory."""
+    for part in PARTS:
+        source, copy = ROOT / part, directory / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy)
+        else:
+            shutil.copy(source, copy)
+    return directory
