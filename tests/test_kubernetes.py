@@ -8,7 +8,7 @@ from covertable import make
 
 from tests.support.features import read_by
 from tests.support.files import replace_in
-from tests.support.manifests import CHECKS, DRAIN_SECONDS, build, variable_of
+from tests.support.manifests import CHECKS, DRAIN_SECONDS, build
 from tests.support.shell import run
 from tests.support.template import Render
 
@@ -23,10 +23,11 @@ VARIANTS = [
     *map(dict, make({name: [False, True] for name in FEATURES}, length=2)),
 ]
 SECRETS = {
-    "database-url": "postgresql://app:correct-horse-battery@postgres/app",
-    "redis-url": "redis://redis",
-    "jwt-secret-key": "0123456789abcdefghijklmnopqrstuvwxyz",
+    "DATABASE_URL": "postgresql://app:correct-horse-battery@postgres/app",
+    "REDIS_URL": "redis://redis",
+    "JWT_SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
 }
+"""What the Secret holds."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,11 +42,10 @@ def full(render: Render) -> Path:
     return render(preset="full")
 
 
-def check_layers(project: Path, slug: str = "my-service", *without: str) -> None:
+def check_layers(project: Path, slug: str = "my-service") -> None:
     """Build every directory, and check all that must hold."""
-    secrets = [key for key in SECRETS if key not in without]
     for layer in LAYERS:
-        manifests = build(project, layer, slug, secrets)
+        manifests = build(project, layer, slug)
         for check in CHECKS:
             check(manifests)
 
@@ -54,9 +54,7 @@ def check_layers(project: Path, slug: str = "my-service", *without: str) -> None
     "answers", VARIANTS, ids=lambda row: "-".join(name for name in row if row[name]) or "none"
 )
 def test_manifests_are_right(render: Render, answers: dict[str, bool]) -> None:
-    project = render(preset="minimal", kubernetes=True, **answers)
-    needed_by = {"redis": "redis-url", "auth": "jwt-secret-key"}
-    check_layers(project, "my-service", *(needed_by[f] for f in needed_by if not answers[f]))
+    check_layers(render(preset="minimal", kubernetes=True, **answers))
 
 
 def test_long_names_fit(render: Render) -> None:
@@ -73,17 +71,18 @@ def test_namespace_comes_first(full: Path, layer: str) -> None:
 @pytest.mark.parametrize("layer", LAYERS[1:])
 def test_service_takes_the_settings(full: Path, layer: str) -> None:
     """It starts with them, and takes as long to end as the grace of its pods allows for."""
-    config = build(full, layer, "my-service", SECRETS).of("ConfigMap")["data"]
-    secrets = {variable_of(key): value for key, value in SECRETS.items()}
+    config = build(full, layer, "my-service").of("ConfigMap")["data"]
     code = "from app.core.config import load_settings; print(load_settings().drain_seconds)"
     command = ("uv", "run", "--locked", "--quiet", "--no-dev", "python", "-c", code)
-    assert float(run(full, *command, **secrets, **config)) == DRAIN_SECONDS
+    assert float(run(full, *command, **SECRETS, **config)) == DRAIN_SECONDS
 
 
 BASE, JOB, POLICY = "base/deployment.yaml", "base/migration.yaml", "base/network-policy.yaml"
 INGRESS, SERVICE, PDB = "base/ingress.yaml", "base/service.yaml", "base/pdb.yaml"
 PRODUCTION, HPA = "overlays/production/kustomization.yaml", "overlays/production/hpa.yaml"
 STAGING, PURGE = "overlays/staging/kustomization.yaml", "base/purge-sessions.yaml"
+SCRAPING, TO_REDIS = "base/scraping.yaml", "base/network-policy-redis.yaml"
+FROM_PROMETHEUS = "base/network-policy-metrics.yaml"
 
 
 @pytest.fixture
@@ -106,12 +105,13 @@ def copied(full: Path, tmp_path: Path) -> Path:
         ("Probe: no such port", BASE, "/live, port: http", "/live, port: web"),
         ("Probe: must ask /live", BASE, "path: /live", "path: /ready"),
         ("must be over 33", BASE, "GracePeriodSeconds: 40", "GracePeriodSeconds: 30"),
-        ("the secrets are", BASE, "key: jwt-secret-key", "key: jwt-secret"),
-        ("key of .*PREVIOUS", BASE, "key: jwt-previous-secret-key", "key: jwt-old-secret-key"),
-        ("but the ConfigMap is", BASE, "name: my-service\n          env", "name: a\n          env"),
+        ("the Secret is", BASE, "name: my-service\n          res", "name: a\n          res"),
+        ("the Secret is", JOB, "- secretRef:", "- secretRef:\n                optional: true"),
+        ("would hide", JOB, "          envFrom", "          env: [{ name: A }]\n          envFrom"),
+        ("the ConfigMap is", BASE, "name: my-service\n            #", "name: a\n            #"),
         ("the ServiceAccount is", BASE, "AccountName: my-service", "AccountName: service"),
         ("zone: selects nothing", BASE, "              app: my-service", "              app: mine"),
-        ("prometheus.io/port 9000", BASE, '"8000"', '"9000"'),
+        ("prometheus.io/port 9000", SCRAPING, '"8000"', '"9000"'),
         ("loses a replica", BASE, "maxUnavailable: 0", "maxUnavailable: 1"),
         ("selects .*Job/my-service-migrate", JOB, "app: my-service-jobs", "app: my-service"),
         ("no such API", PURGE, "batch/v1", "batch/v1beta1"),
@@ -124,6 +124,10 @@ def copied(full: Path, tmp_path: Path) -> Path:
         ("the Service has no port", INGRESS, "port: { name: http }", "port: { name: web }"),
         ("must be all, once", POLICY, "      app: my-service", "      app: my-servic"),
         ("NetworkPolicy/my-service: no .*web", POLICY, "port: http", "port: web"),
+        ("metrics: no .*web", FROM_PROMETHEUS, "port: http", "port: web"),
+        ("metrics: adds to {'Ingress'}", FROM_PROMETHEUS, "[Ingress]", "[Egress]"),
+        ("redis: selects .*Job", TO_REDIS, "      app: my-service", "      app: my-service-jobs"),
+        ("must be all, once", TO_REDIS, "[Egress]", "[Ingress, Egress]"),
         ("image .*latest", PRODUCTION, "newTag: 0.1.0", "newTag: latest"),
         ("is not ALLOWED_HOSTS", PRODUCTION, "ALLOWED_HOSTS=api", "ALLOWED_HOSTS=www"),
         ("unknown: {'LOGLEVEL'}", STAGING, "literals:", "literals:\n      - LOGLEVEL=DEBUG"),

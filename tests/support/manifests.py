@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ VERSIONS = ("1.30.0", kubernetes_validate.latest_version())
 DRAIN_SECONDS, FINISH_SECONDS, CLOSE_SECONDS = 5, 20, 3
 """What the service takes after SIGTERM: serving on, requests under way, closing."""
 
-OPTIONAL_SECRETS = {"JWT_PREVIOUS_SECRET_KEY", "METRICS_TOKEN"}
 SERVER_SETTINGS = {"HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "PGSSLROOTCERT"}
 UNITS = {"": 1, "m": 0.001, "Mi": 2**20, "Gi": 2**30}
 
@@ -33,7 +32,6 @@ class Manifests:
     project: Path
     layer: str
     slug: str
-    secrets: Iterable[str]
     objects: list[Object]
 
     def of(self, kind: str) -> Object:
@@ -60,10 +58,10 @@ class Manifests:
         return {name for name in labels if selector["matchLabels"].items() <= labels[name]}
 
 
-def build(project: Path, layer: str, slug: str, secrets: Iterable[str]) -> Manifests:
+def build(project: Path, layer: str, slug: str) -> Manifests:
     """Let kustomize build a directory under `deploy/kubernetes`."""
     text = run(project, "kustomize", "build", f"deploy/kubernetes/{layer}")
-    return Manifests(project, layer, slug, secrets, list(yaml.safe_load_all(text)))
+    return Manifests(project, layer, slug, list(yaml.safe_load_all(text)))
 
 
 def check_schemas(manifests: Manifests) -> None:
@@ -87,7 +85,10 @@ def schema_fault(text: str, version: str) -> str:
 
 
 def check_selectors(manifests: Manifests) -> None:
-    """What is meant for the service's pods selects them and no job's; policies bind each pod."""
+    """What is meant for the service's pods selects them and no job's; policies bind each pod.
+
+    One policy binds a pod in both directions. Others, of one direction each, add to the service's.
+    """
     deployment, service = manifests.of("Deployment"), manifests.of("Service")
     spreads = pod_of(deployment)["spec"]["topologySpreadConstraints"]
     selectors = [
@@ -100,8 +101,12 @@ def check_selectors(manifests: Manifests) -> None:
     for policy in manifests.objects:
         if policy["kind"] == "NetworkPolicy":
             spec = policy["spec"]
-            bound += manifests.selected(spec["podSelector"])
-            assert len(spec["policyTypes"]) == 2, f"{name_of(policy)}: bind both directions"
+            if len(spec["policyTypes"]) == 2:
+                bound += manifests.selected(spec["podSelector"])
+            else:
+                selectors.append((name_of(policy), spec["podSelector"]))
+                rules = {each for each in ("Ingress", "Egress") if each.lower() in spec}
+                assert rules == {*spec["policyTypes"]}, f"{name_of(policy)}: adds to {rules}"
             for rule in spec.get("ingress", ()):
                 selectors.append((name_of(policy), spec["podSelector"]))
                 assert rule["from"], f"{name_of(policy)}: say who may come"
@@ -135,7 +140,7 @@ def check_ingress(manifests: Manifests) -> None:
 
 
 def check_settings(manifests: Manifests) -> None:
-    """All pods read the one ConfigMap, which rolls them, and each secret that the settings need."""
+    """All pods read the one ConfigMap, which rolls them, and the one Secret, nothing else."""
     config, slug = manifests.of("ConfigMap"), manifests.slug
     name = config["metadata"]["name"]
     assert re.fullmatch(rf"{slug}-[a-z0-9]{{10}}", name), f"ConfigMap {name}: has no hash"
@@ -143,27 +148,12 @@ def check_settings(manifests: Manifests) -> None:
     known = {*re.findall("^([A-Z0-9_]+)=", example, re.MULTILINE), *SERVER_SETTINGS}
     assert config["data"].keys() <= known, f"ConfigMap: unknown: {config['data'].keys() - known}"
     assert not any(each["kind"] == "Secret" for each in manifests.objects), "Secret: keep it out"
-    needed = [
-        {"name": variable_of(key), "valueFrom": {"secretKeyRef": {"name": slug, "key": key}}}
-        for key in manifests.secrets
-    ]
     for owner, container in manifests.containers():
-        read = [source["configMapRef"]["name"] for source in container["envFrom"]]
-        assert read == [name], f"{owner}: reads {read}, but the ConfigMap is {name}"
-        given = [each for each in container["env"] if not is_optional(each)]
-        assert given == needed, f"{owner}: the secrets are {needed}"
-        for variable in container["env"]:
-            if is_optional(variable):
-                secret = variable["valueFrom"]["secretKeyRef"]
-                assert variable["name"] in OPTIONAL_SECRETS, f"{owner}: {variable} is no secret"
-                assert secret["name"] == slug, f"{owner}: there is no Secret {secret['name']}"
-                assert variable_of(secret["key"]) == variable["name"], f"{owner}: key of {variable}"
-
-
-def is_optional(variable: Object) -> bool:
-    """Tell whether a variable is set only where its secret is there."""
-    optional: bool = variable["valueFrom"]["secretKeyRef"].get("optional", False)
-    return optional
+        config_map, secret = container["envFrom"]
+        assert config_map == {"configMapRef": {"name": name}}, f"{owner}: the ConfigMap is {name}"
+        # Not optional: no pod starts before the Secret is there.
+        assert secret == {"secretRef": {"name": slug}}, f"{owner}: the Secret is {slug}"
+        assert "env" not in container, f"{owner}: {container['env']} would hide a setting"
 
 
 def check_pods(manifests: Manifests) -> None:
@@ -257,11 +247,6 @@ CHECKS = (
 def name_of(thing: Object) -> str:
     """Name an object for people."""
     return f"{thing['kind']}/{thing['metadata']['name']}"
-
-
-def variable_of(key: str) -> str:
-    """Return the setting that a key of the Secret holds."""
-    return key.upper().replace("-", "_")
 
 
 def pod_of(workload: Object) -> Object:
