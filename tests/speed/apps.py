@@ -13,6 +13,7 @@ from fastapi import FastAPI
 def service(wanted: list[str]) -> FastAPI:
     """Return an app with some of the service's middlewares, or "all", as the service has them."""
     from app.core.config import load_settings
+    from app.features import FEATURES
     from app.middleware.stack import build_middleware
     from app.redis.client import OptionalRedis, build_redis, close_redis
     from app.redis.rate_limit import RedisRateLimiter
