@@ -35,11 +35,9 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
             "RateLimit-Policy",
             "RateLimit-Remaining",
             "RateLimit-Reset",
-            # {% if example %}
             "Deprecation",
             "Sunset",
             "Link",
-            # {% endif %}
         ],
     )
     rate_limit = Middleware(RateLimitMiddleware, strategy=_strategy(settings, features))
