@@ -65,7 +65,14 @@ def quick(session: nox.Session) -> None:
 def living(session: nox.Session) -> None:
     """Update projects, turn features on and off in them, and try the command on them."""
     install(session)
-    session.run("pytest", "-m", "living", "-v", *IN_PARALLEL, *session.posargs)
+    session.run("pytest", "-m", "living and not deep", "-v", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session(tags=["deep"])
+def more_living(session: nox.Session) -> None:
+    """Do so with the other variants and features, and run the suites of what comes of it."""
+    install(session)
+    session.run("pytest", "-m", "living and deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session

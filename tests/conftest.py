@@ -1,7 +1,7 @@
 """Rendering, strictly: unknown answers are refused and nothing unsafe is allowed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,15 @@ jobs:
 def _compile_each_template_once() -> Iterator[None]:
     """Remember what Jinja compiles: it takes a third of the time of a rendering."""
     known: dict[tuple[Any, ...], Any] = {}
-    compile_ = Environment.compile
+    compile_: Callable[..., Any] = Environment.compile
 
-    def remembering(environment: Environment, *arguments: Any) -> Any:
-        key = (environment.lexer, *arguments)  # environments that write alike share their lexer
+    def remembering(
+        environment: Environment, source: str, name: Any = None, filename: Any = None, *how: Any
+    ) -> Any:
+        # Environments that write alike share their lexer. Where a clone lies makes no difference.
+        key = (environment.lexer, source, name, *how)
         if key not in known:
-            known[key] = compile_(environment, *arguments)
+            known[key] = compile_(environment, source, name, filename, *how)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from operator import methodcaller
 from pathlib import Path
 
@@ -56,14 +57,27 @@ MOVES = """
 """
 
 
+@pytest.fixture(scope="module")
+def started(later: Path, tmp_path_factory: pytest.TempPathFactory) -> NewProject:
+    """Render a project at 1.0.0, of which there is a 2.0.0, once for all that start from it."""
+
+    @cache
+    def started(**answers: object) -> Path:
+        project = tmp_path_factory.mktemp("started") / "project"
+        run_copy(str(later), project, data=answers, vcs_ref="1.0.0", defaults=True, quiet=True)
+        return start(project)
+
+    return started
+
+
 @pytest.fixture
-def new_project(later: Path, tmp_path: Path) -> NewProject:
-    """Start a project at 1.0.0, of which there is a 2.0.0."""
+def new_project(started: NewProject, tmp_path: Path) -> NewProject:
+    """Start a project of one's own, at 1.0.0."""
 
     def new_project(directory: Path | None = None, **answers: object) -> Path:
         project = directory or tmp_path / "project"
-        run_copy(str(later), project, data=answers, vcs_ref="1.0.0", defaults=True, quiet=True)
-        return start(project)
+        shutil.copytree(started(**answers), project, symlinks=True, dirs_exist_ok=True)
+        return project
 
     return new_project
 
@@ -278,6 +292,7 @@ class TestGuard:
         assert ours.with_name("later.py.kept").read_text() == "ours = 1\n"
         assert ours.read_text() == '"""What is new."""\n'
 
+    @pytest.mark.deep
     def test_ignored_file_of_the_template_is_left_alone(self, project: Path) -> None:
         git(project, "rm", "--cached", "--quiet", "Makefile")
         append(project / ".gitignore", "/Makefile\n")
@@ -295,6 +310,7 @@ class TestGuard:
         assert (project / "SETUP.md.kept").read_text() == "from before\n"
         assert (project / "SETUP.md.kept2").read_text() == "ours\n"
 
+    @pytest.mark.deep
     def test_directory_in_the_way_is_refused(self, project: Path) -> None:
         append(project / ".gitignore", "later.py\n")
         commit(project)
@@ -321,6 +337,7 @@ class TestGuard:
         assert not git(project, "status", "--porcelain")
         assert "# Whatever we do" in (project / "Makefile").read_text()
 
+    @pytest.mark.deep
     def test_undo_works_from_anywhere_and_spares_what_was_kept(self, project: Path) -> None:
         append(project / ".gitignore", "later.py\n")
         commit(project)
@@ -333,6 +350,7 @@ class TestGuard:
         assert state(project) == before
         assert ours.read_text() == "ours = 1\n"
 
+    @pytest.mark.deep
     @pytest.mark.parametrize("path", ["Makefile", "new.py", "app/core/cache.py"])
     def test_what_changes_meanwhile_is_refused(self, project: Path, later: Path, path: str) -> None:
         """An editor saves while the command works, or waits for an answer."""
@@ -346,6 +364,7 @@ class TestGuard:
                 rehearsal.apply()
         assert state(project) == before
 
+    @pytest.mark.deep
     def test_git_configuration_that_hides_files_changes_nothing(
         self, project: Path, tmp_path: Path
     ) -> None:
@@ -363,6 +382,7 @@ class TestGuard:
         assert unmerged(project) == {"Makefile"}
         assert not list(project.rglob("*.rej"))
 
+    @pytest.mark.deep
     def test_hook_of_a_repository_may_call_it(self, project: Path, tmp_path: Path) -> None:
         """Git tells its hooks which repository and index they are for."""
         other = tmp_path / "other"
@@ -373,6 +393,7 @@ class TestGuard:
             copier_fastapi(project, "add", "redis", "--preview", status=(0,), **{name: str(value)})
             assert state(project) == before
 
+    @pytest.mark.deep
     def test_directory_in_the_place_of_a_file_is_refused(self, project: Path) -> None:
         (project / "Makefile").unlink()
         (project / "Makefile").mkdir()
@@ -381,12 +402,14 @@ class TestGuard:
         printed = copier_fastapi(project, "update", status=REFUSED)
         assert "Makefile is a file in the template" in printed
 
+    @pytest.mark.deep
     def test_name_that_is_no_text_is_refused(self, project: Path) -> None:
         Path(os.fsdecode(bytes(project) + b"/bad\xff.txt")).write_text("a\n")
         commit(project)
         printed = copier_fastapi(project, "update", status=REFUSED)
         assert "Copier needs names in UTF-8; rename these:\n  'bad\\udcff.txt'" in printed
 
+    @pytest.mark.deep
     def test_done_is_done_when_nobody_reads_on(self, project: Path) -> None:
         command = f"{COMMAND} add redis 2>/dev/null | head -1; exit ${{PIPESTATUS[0]}}"
         run(project, "bash", "-c", command)
@@ -400,6 +423,7 @@ class TestGuard:
         assert "commit or stash your changes first:\n  Makefile\n  new.py\n" in printed
         assert state(project) == before
 
+    @pytest.mark.deep
     @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
     def test_change_that_git_was_told_to_overlook_is_refused(
         self, project: Path, flag: str
@@ -411,6 +435,7 @@ class TestGuard:
         assert "  Makefile\n" in printed
         assert (project / "Makefile").read_text() == "ours:\n"
 
+    @pytest.mark.deep
     def test_project_without_a_commit_is_refused(self, project: Path) -> None:
         shutil.rmtree(project / ".git")
         assert "no commit to come back to" in copier_fastapi(project, "update", status=REFUSED)
@@ -436,12 +461,14 @@ class TestGuard:
             ("3", "app.core.cache_key"),
         ]
 
+    @pytest.mark.deep
     def test_lock_that_cannot_be_renewed_is_named(self, project: Path, tmp_path: Path) -> None:
         environment = {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "empty")}
         printed = copier_fastapi(project, "add", "redis", status=UNFINISHED, **environment)
         assert "uv.lock is behind pyproject.toml, run `uv lock`:" in printed
         assert answers_of(project)["redis"] is True
 
+    @pytest.mark.deep
     def test_lock_of_a_workspace_is_named(self, new_project: NewProject, tmp_path: Path) -> None:
         """It lies above the project, where the command changes nothing."""
         git(tmp_path, "init", "--quiet")
@@ -518,6 +545,7 @@ class TestUpdate:
         stages = [git(each, "ls-files", "--unmerged") for each in (plain, project)]
         assert stages[0] == stages[1] != ""
 
+    @pytest.mark.deep
     def test_file_becomes_executable(self, new_project: NewProject, later: Path) -> None:
         project = new_project(preset="minimal")
         copier_fastapi(project, "update")
@@ -530,6 +558,7 @@ class TestUpdate:
         assert "changed   database.ini" in copier_fastapi(project, "update", "--template", template)
         assert os.access(project / "database.ini", os.X_OK)
 
+    @pytest.mark.deep
     def test_template_that_moved(self, project: Path, later: Path, tmp_path: Path) -> None:
         """A colleague has it elsewhere."""
         moved = tmp_path / "moved"
@@ -550,6 +579,7 @@ class TestUpdate:
         git(project, "reset", "--quiet", "--hard", "HEAD~1")
         assert state(project) == before
 
+    @pytest.mark.deep
     def test_project_below_the_root_of_its_repository(
         self, new_project: NewProject, tmp_path: Path
     ) -> None:

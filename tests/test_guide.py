@@ -31,7 +31,7 @@ def follow(project: Path) -> None:
         (project / folder / "__init__.py").touch()
 
 
-@pytest.mark.parametrize("preset", ["minimal", "standard"])
+@pytest.mark.parametrize("preset", ["minimal", pytest.param("standard", marks=pytest.mark.deep)])
 def test_a_resource_as_the_guide_shows_it(render: Render, preset: str) -> None:
     """It passes the project's own checks, and changes no file of the template."""
     project = start(render(preset=preset))

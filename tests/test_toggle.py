@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from copier_fastapi.files import differing
-from tests.support.features import FEATURES
+from tests.support.features import DEPLOYED, FEATURES
 from tests.support.projects import (
     answers_of,
     app_dev,
@@ -33,7 +33,14 @@ def turn(project: Path, feature: str, answer: Any, *status: int) -> str:
     return copier_fastapi(project, "add", text, status=status)
 
 
-@pytest.mark.parametrize("feature", FEATURES)
+ESSENTIAL = (next(iter(FEATURES)), DEPLOYED[-1])
+"""One feature with code, and one that only adds files. The others are as they are."""
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [pytest.param(name, marks=() if name in ESSENTIAL else pytest.mark.deep) for name in FEATURES],
+)
 def test_on_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> None:
     """Every file has an edit in its middle, and own code uses the feature.
 
@@ -78,6 +85,7 @@ def test_on_off_on_off_in_a_project_with_edits(render: Render, feature: str) -> 
     assert differing(second, fourth) <= conflicts
 
 
+@pytest.mark.deep
 def test_newcomer_turns_redis_on(render: Render) -> None:
     """One command in a running service, and its suite and migrations pass."""
     project = start(render(preset="minimal"))
@@ -101,6 +109,7 @@ def locked(project: Path) -> set[tuple[str, str]]:
     return {(package["name"], package["version"]) for package in lock["package"]}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("feature", ["metrics", "tracing"])
 def test_monitoring_turned_on_and_off_again(render: Render, feature: str) -> None:
     """It brings its libraries and files, and takes them away, in a project that is used."""

@@ -38,11 +38,14 @@ CREATE_ADMIN = (
     *("--username", "ada", "--email", "ada@example.com"),
 )
 
+FEW = {"preset": "custom", "auth": False, "redis": False, "ci": "gitlab", "tracing": False}
+OTHERS = {"preset": "custom", "example": False, "metrics": False, "kubernetes": False, "ci": "none"}
+
 VARIANTS = [
-    {"preset": "minimal"},
-    {"preset": "standard"},
-    {"preset": "custom", "auth": False, "redis": False, "ci": "gitlab", "tracing": False},
-    {"preset": "custom", "example": False, "metrics": False, "kubernetes": False, "ci": "none"},
+    pytest.param({"preset": "standard"}, id="standard"),
+    pytest.param(FEW, id="few"),
+    pytest.param({"preset": "minimal"}, id="minimal", marks=pytest.mark.deep),
+    pytest.param(OTHERS, id="others", marks=pytest.mark.deep),
 ]
 
 TOOLS = Path(sys.executable).parent
@@ -83,7 +86,7 @@ def test_the_version_is_that_of_the_changelog() -> None:
     assert announced((ROOT / "CHANGELOG.md").read_text())[0] == project["version"]
 
 
-@pytest.mark.parametrize("answers", VARIANTS, ids=str)
+@pytest.mark.parametrize("answers", VARIANTS)
 @pytest.mark.parametrize("version", RELEASES)
 def test_untouched_project_becomes_what_a_new_one_is(
     releases: Path, tmp_path: Path, version: str, answers: dict[str, object]
@@ -95,7 +98,7 @@ def test_untouched_project_becomes_what_a_new_one_is(
     assert answers_of(project) == answers_of(fresh)
 
 
-@pytest.mark.parametrize("answers", VARIANTS, ids=str)
+@pytest.mark.parametrize("answers", VARIANTS)
 @pytest.mark.parametrize("version", RELEASES)
 def test_every_edit_survives(
     releases: Path, tmp_path: Path, version: str, answers: dict[str, object]
@@ -253,6 +256,7 @@ def test_feature_turned_on_later_gets_its_table(render: Render, tools: Path) -> 
     app_dev(project, "alembic", "check")
 
 
+@pytest.mark.deep
 def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     """Items from before have no owner: they stay, and only admins see them."""
     project = render(auth=False)
@@ -269,6 +273,7 @@ def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     run(project, "make", "test", "ARGS=tests/api tests/db -k 'not up_down_up'")
 
 
+@pytest.mark.deep
 def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     project = render()
     commit(project)
@@ -300,6 +305,7 @@ def test_feature_turned_off_keeps_its_table(render: Render) -> None:
     assert "drop" not in revisions(project)[new]
 
 
+@pytest.mark.deep
 def test_make_template_update(later: Path, tmp_path: Path) -> None:
     """For those who have no more than uv: it updates, locks, and tells of conflicts."""
     project = start(render_at(later, tmp_path / "project", "1.0.0", preset="minimal"))

@@ -1,13 +1,19 @@
 """Projects that live on: what their owners do to them, and what they do with copier-fastapi."""
 
+import os
 import subprocess
 import sys
+import traceback
+import warnings
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
 
 import yaml
 from copier import run_update
+from plumbum import local
 
+from copier_fastapi.cli import app
 from copier_fastapi.files import read_listed
 from copier_fastapi.git import paths
 from tests.support.shell import clean_environment, commit, git, run
@@ -31,21 +37,51 @@ print(execute(parse_database_url(os.environ["DATABASE_URL"]), sys.argv[1]))
 def copier_fastapi(
     project: Path, *arguments: str | Path, status: tuple[int, ...] = (0,), **environment: str
 ) -> str:
-    """Run the command in a directory, as in a script, and return what it prints."""
+    """Run the command in a directory, as in a script, and return what it prints.
+
+    It runs in a fork of this process: most of what a new one would do is to import Copier and to
+    compile the templates.
+    """
     __tracebackhide__ = True
-    result = subprocess.run(
-        [str(COMMAND), *map(str, arguments)],
-        cwd=project,
-        env=clean_environment() | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    printed = result.stdout + result.stderr
-    assert result.returncode in status, printed
+    with TemporaryFile() as output, TemporaryFile() as errors, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads: none of them is needed
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(output.fileno(), 1)
+            os.dup2(errors.fileno(), 2)
+            _be_command(project, list(map(str, arguments)), clean_environment() | environment)
+        _, ended = os.waitpid(child, 0)
+        printed = ""
+        for file in (output, errors):
+            file.seek(0)
+            printed += file.read().decode()
+    assert os.waitstatus_to_exitcode(ended) in status, printed
     assert "Traceback" not in printed
     return printed
+
+
+def _be_command(project: Path, arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Do what the program does, in a process of its own, and end it."""
+    status: str | int | None = 1
+    try:
+        sys.stdin, sys.stdout, sys.stderr = (open(n, "rw"[n > 0]) for n in range(3))  # noqa: PTH123, SIM115
+        for variables in (os.environ, local.env):
+            for name in dict(variables):
+                del variables[name]
+            variables.update(environment)
+        os.chdir(project)
+        local.cwd.chdir(project)
+        sys.argv = [COMMAND.name, *arguments]
+        app()
+    except SystemExit as end:
+        status = end.code
+    except BaseException:  # noqa: BLE001  # it ends here
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def update(project: Path, **answers: object) -> None:
