@@ -1,0 +1,129 @@
+"""An item that comes from another service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.features import State
+from app.outbound.client import OutboundClient
+from tests.conftest import SessionFactory, client_of
+from tests.faults.elsewhere import Elsewhere, answer, elsewhere
+
+pytestmark = pytest.mark.usefixtures("authorized")
+
+IMPORT = "/api/v1/items/import"
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Elsewhere]:
+    async with elsewhere() as service:
+        yield service
+
+
+@pytest.fixture
+async def client(
+    app: FastAPI, state: State, session_factory: SessionFactory, settings: Settings
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the service that may call this machine, but has little patience."""
+    values = {
+        "outbound_allowed_networks": (ip_network("127.0.0.1"),),
+        "outbound_total_timeout": 1,
+        "retry_max_attempts": 1,
+        "circuit_breaker_failure_threshold": 2,
+    }
+    outbound = OutboundClient(settings.model_copy(update=values))
+    changes = {"session_factory": session_factory, "outbound": outbound}
+    async with client_of(app, {**state, **changes}) as client:
+        yield client
+    await outbound.aclose()
+
+
+async def test_document_becomes_an_item(client: httpx2.AsyncClient, other: Elsewhere) -> None:
+    created = await client.post(IMPORT, json={"url": other.url("/atlas")})
+    assert created.status_code == 201, created.text
+    item = created.json()
+    assert (item["title"], item["attributes"]) == ("Pocket atlas", {"pages": 64})
+    assert (await client.get(f"/api/v1/items/{item['id']}")).json() == item
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"{}", "title"),
+        (b'{"title": ""}', "title"),
+        (b'{"title": "t", "id": 7}', "id"),
+        (b'{"title": "a\\u0000b"}', "title"),
+        (b"[]", "document"),
+        (b"<html>", "document"),
+        (b"\xff", "document"),
+    ],
+)
+async def test_document_is_held_to_the_same_rules(
+    client: httpx2.AsyncClient, other: Elsewhere, body: bytes, where: str
+) -> None:
+    """A1, A9: no other way in than through the schema."""
+    other.answers["/other"] = answer(body)
+    refused = await client.post(IMPORT, json={"url": other.url("/other")})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith(f"This is no item: {where}: ")
+
+
+@pytest.mark.parametrize("path", ["/missing", "/down", "/hang", "/large"])
+async def test_failure_elsewhere_is_not_ours(
+    client: httpx2.AsyncClient, other: Elsewhere, path: str
+) -> None:
+    other.answers["/large"] = answer(b"x" * 2_000_000)
+    failed = await client.post(IMPORT, json={"url": other.url(path)})
+    assert failed.status_code == 502
+    assert failed.json()["error_code"] == "bad_gateway"
+    assert failed.json()["detail"].startswith("The document cannot be had.")
+    assert "secret" not in failed.text
+
+
+async def test_service_that_fails_is_not_asked_again(
+    client: httpx2.AsyncClient, other: Elsewhere
+) -> None:
+    request = {"url": other.url("/down")}
+    statuses = [(await client.post(IMPORT, json=request)).status_code for _ in range(3)]
+    assert statuses == [502, 502, 503]
+    assert len(other.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/",
+        "file:///etc/passwd",
+        "ftp://example.com/",
+        "gopher://127.0.0.1:6379/_FLUSHALL",
+        "http://user:password@example.com/",
+        "//example.com/",
+        "http://",
+        "",
+    ],
+)
+async def test_urls_that_lead_inside_are_refused(client: httpx2.AsyncClient, url: str) -> None:
+    refused = await client.post(IMPORT, json={"url": url})
+    assert refused.status_code == 422
+    assert "password" not in refused.json()["detail"]
+
+
+@pytest.mark.usefixtures("committed")
+async def test_no_connection_is_kept_while_others_are_slow(
+    client: httpx2.AsyncClient, state: State, other: Elsewhere
+) -> None:
+    """Otherwise a few slow services would stop everything that needs the database."""
+    imports = [
+        asyncio.create_task(client.post(IMPORT, json={"url": other.url("/hang")})) for _ in range(5)
+    ]
+    while len(other.requests) < 5:  # noqa: ASYNC110  # it is what the other side sees
+        await asyncio.sleep(0.01)
+    assert state["engine"].pool.checkedout() == 0  # type: ignore[attr-defined]  # of this pool
+    await asyncio.gather(*imports)
