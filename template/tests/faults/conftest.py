@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.core.config import Settings
-from tests.server import Service, serving
+from tests.server import WITH_ROUTES, Service, serving
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -13,6 +13,7 @@ def service(settings: Settings) -> Iterator[Service]:
     """Start it first: it takes a second to come up, in which other tests can run."""
     with serving(
         settings,
+        program=WITH_ROUTES,
         FORWARDED_ALLOW_IPS="127.0.0.1,10.0.0.1",  # as if a proxy ran on this machine
         RATE_LIMIT_PER_MINUTE="30",
     ) as service:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,26 @@ def server() -> Iterator[Server]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture(params=["refuses", "no socket", "silent", "wrong password"])
+def away(request: pytest.FixtureRequest, server: Server, silent: str) -> str:
+    """The URL of a Redis that cannot be used, for each reason."""
+    server.do("CONFIG", "SET", "requirepass", "right")
+    urls = {
+        "refuses": "redis://127.0.0.1:1",
+        "no socket": "unix:///nowhere/socket",
+        "silent": silent,
+        "wrong password": f"redis://:wrong@127.0.0.1:{server.port}",
+    }
+    return urls[request.param]
 
 
 @pytest.fixture(autouse=True)

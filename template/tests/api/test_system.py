@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from app import PROJECT_NAME, __version__
 from app.core.config import Settings
 from app.db.migrations import Revisions
-from app.features import State
+from app.features import FEATURES, State
 from app.main import create_app
 from app.server.drain import Drain
 from tests.conftest import client_of, running
@@ -60,9 +60,7 @@ async def test_health_reports_each_part(client: httpx2.AsyncClient) -> None:
         "version": __version__,
         "environment": "development",
         "database": "healthy",
-        # {% if redis %}
-        "redis": "healthy",
-        # {% endif %}
+        **{name: "healthy" for feature in FEATURES for name in feature.checks},
     }
 
 

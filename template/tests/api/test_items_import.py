@@ -11,11 +11,10 @@ from fastapi import FastAPI
 from app.core.config import Settings
 from app.features import State
 from app.outbound.client import OutboundClient
-# {% if auth %}
-from tests.accounts import sign_in
-# {% endif %}
 from tests.conftest import SessionFactory, client_of
 from tests.faults.elsewhere import Elsewhere, answer, elsewhere
+
+pytestmark = pytest.mark.usefixtures("authorized")
 
 IMPORT = "/api/v1/items/import"
 
@@ -40,9 +39,6 @@ async def client(
     outbound = OutboundClient(settings.model_copy(update=values))
     changes = {"session_factory": session_factory, "outbound": outbound}
     async with client_of(app, {**state, **changes}) as client:
-        # {% if auth %}
-        await sign_in(client, "ada")
-        # {% endif %}
         yield client
     await outbound.aclose()
 

@@ -1,60 +1,22 @@
 """Which requests are traced."""
 
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
-
-import httpx2
 import pytest
 from opentelemetry.trace import SpanKind
 
 from app.core.config import Settings
 from app.core.telemetry import Telemetry
-from app.main import create_app
-from tests.conftest import client_of, running
-# {% if example %}
-from tests.faults.elsewhere import elsewhere
-# {% endif %}
-from tests.tracing.conftest import routes
+from tests.tracing.conftest import Capture, Tracing, requests
 from tests.tracing.receiver import Receiver
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-
-Capture = pytest.CaptureFixture[str]
-Tracing = Callable[[float], AbstractAsyncContextManager[httpx2.AsyncClient]]
-
-
-@pytest.fixture
-def tracing(traced: Settings, collector: Receiver) -> Tracing:
-    """A service that traces a share of its requests, and has sent all when it is left."""
-    collector.clear()
-
-    @asynccontextmanager
-    async def service(share: float) -> AsyncIterator[httpx2.AsyncClient]:
-        app = create_app(traced.model_copy(update={"otel_traces_sampler_arg": share}))
-        app.include_router(routes)
-        async with running(app) as state, client_of(app, state) as client:
-            yield client
-
-    return service
-
-
-def requests(capsys: Capture) -> list[dict[str, Any]]:
-    lines = map(json.loads, capsys.readouterr().out.splitlines())
-    return [line for line in lines if line["event"] == "request"]
 
 
 async def test_untraced_request_leaves_no_span(
     tracing: Tracing, collector: Receiver, capsys: Capture
 ) -> None:
-    """Neither do its statements and calls; but its log lines belong together all the same."""
+    """Neither do its statements; but its log lines belong together all the same."""
     async with tracing(0) as client:
-        # {% if redis %}
-        for path in ("/things/1", "/slow", "/redis"):
-        # {% else %}
         for path in ("/things/1", "/slow", "/later"):
-        # {% endif %}
             assert (await client.get(path)).status_code == 200
     assert collector.spans == []
     ids = {line["trace_id"] for line in requests(capsys)}
@@ -100,20 +62,6 @@ async def test_nonsense_decides_nothing(
     assert requests(capsys)[-1]["trace_id"] != TRACE
 
 
-# {% if example %}
-async def test_what_is_not_traced_is_not_traced_elsewhere(
-    tracing: Tracing, collector: Receiver, capsys: Capture
-) -> None:
-    """Another service is told so, and in which trace it would have been."""
-    async with tracing(0) as client, elsewhere() as other:
-        await client.get(f"/call?port={other.port}")
-        (head,) = other.requests
-    (line,) = requests(capsys)
-    assert f"traceparent: 00-{line['trace_id']}-{line['span_id']}-00" in head
-    assert collector.spans == []
-
-
-# {% endif %}
 @pytest.mark.parametrize("kind", [SpanKind.INTERNAL, SpanKind.CLIENT])
 def test_work_without_a_request_has_the_same_share(traced: Settings, kind: SpanKind) -> None:
     for share in (0, 1):
@@ -124,11 +72,7 @@ def test_work_without_a_request_has_the_same_share(traced: Settings, kind: SpanK
             assert span.is_recording() == bool(share)
 
 
-# {% if metrics %}
-@pytest.mark.parametrize("path", ["/live", "/ready", "/metrics"])
-# {% else %}
 @pytest.mark.parametrize("path", ["/live", "/ready"])
-# {% endif %}
 async def test_probes_are_never_traced(tracing: Tracing, collector: Receiver, path: str) -> None:
     async with tracing(1) as client:
         await client.get(path, headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})

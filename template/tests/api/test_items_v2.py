@@ -7,10 +7,8 @@ import pytest
 
 from app.schemas.cursor import encode_cursor
 
-# {% if auth %}
-pytestmark = pytest.mark.usefixtures("signed_in")
+pytestmark = pytest.mark.usefixtures("authorized")
 
-# {% endif %}
 ITEMS = "/api/v2/items/"
 
 

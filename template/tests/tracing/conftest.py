@@ -1,20 +1,16 @@
 """The service with every request traced, and a real collector."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-# {% if example %}
-from ipaddress import ip_network
-# {% endif %}
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
 import structlog
-# {% if redis or example %}
-from fastapi import APIRouter, BackgroundTasks, FastAPI, Request
-# {% else %}
 from fastapi import APIRouter, BackgroundTasks, FastAPI
-# {% endif %}
 from fastapi.responses import StreamingResponse
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -27,7 +23,9 @@ from app.main import create_app
 from tests.conftest import SessionFactory, client_of, running
 from tests.tracing.receiver import Receiver, receiving
 
+Capture = pytest.CaptureFixture[str]
 Flush = Callable[[], Awaitable[Receiver]]
+Tracing = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 @pytest.fixture(scope="package")
@@ -46,16 +44,13 @@ def traced(settings: Settings, collector: Receiver) -> Settings:
             "otel_exporter_otlp_endpoint": collector.address,
             "otel_traces_sampler_arg": 1.0,
             "slow_query_seconds": 0.01,
-            # {% if example %}
-            "outbound_allowed_networks": (ip_network("127.0.0.1"),),
-            # {% endif %}
         }
     )
 
 
 log = structlog.get_logger("test")
 routes = APIRouter()
-"""What every test of the traces asks for."""
+"""What the tests of the traces ask for. Their modules add routes of their own."""
 
 
 @routes.get("/things/{thing_id}")
@@ -100,20 +95,6 @@ async def later(tasks: BackgroundTasks) -> None:
         log.info("done_later")
 
     tasks.add_task(work)
-# {% if redis %}
-
-
-@routes.get("/redis")
-async def use_redis(request: Request) -> None:
-    await request.state.redis.set("traced", "hunter2", ex=1)
-# {% endif %}
-# {% if example %}
-
-
-@routes.get("/call")
-async def call(request: Request, port: int) -> None:
-    await request.state.outbound.get(f"http://127.0.0.1:{port}/atlas?secret=hunter2")
-# {% endif %}
 
 
 @pytest.fixture(scope="package")
@@ -161,3 +142,25 @@ def flush(collector: Receiver) -> Flush:
         return collector
 
     return send
+
+
+@pytest.fixture
+def tracing(traced: Settings, collector: Receiver) -> Tracing:
+    """A service that traces a share of its requests, and has sent all when it is left."""
+    collector.clear()
+
+    @asynccontextmanager
+    async def service(share: float, **changes: object) -> AsyncIterator[httpx2.AsyncClient]:
+        values = {"otel_traces_sampler_arg": share, **changes}
+        app = create_app(traced.model_copy(update=values))
+        app.include_router(routes)
+        async with running(app) as state, client_of(app, state) as client:
+            yield client
+
+    return service
+
+
+def requests(capsys: Capture) -> list[dict[str, Any]]:
+    """Return the log's lines of requests."""
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    return [line for line in lines if line["event"] == "request"]

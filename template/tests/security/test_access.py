@@ -3,19 +3,17 @@
 import asyncio
 import gzip
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-# {% if example %}
-from sqlalchemy import delete, update
-# {% else %}
 from sqlalchemy import update
-# {% endif %}
 from structlog.testing import capture_logs
 
 from app.accounts.permissions import PERMISSIONS, Permission, Role, is_permitted
@@ -32,26 +30,28 @@ from tests.accounts import (
     register,
     sign_in,
 )
-from tests.conftest import SessionFactory, client_of
-from tests.security import own_routes
+from tests.conftest import SessionFactory
+from tests.security.conftest import SERVER_DECIDES
 
-# Routes of this project are listed in own_routes.py.
-PUBLIC = own_routes.PUBLIC | {
+LISTS = [
+    import_module(f"tests.security.{file.stem}")
+    for file in Path(__file__).parent.glob("*_routes.py")
+]
+"""Lists of further routes. Those of this project are in `own_routes.py`."""
+
+PUBLIC = {
     "GET /",
     "GET /live",
     "GET /ready",
     "GET /health",
-    # {% if metrics %}
-    "GET /metrics",  # unless METRICS_TOKEN is set
-    # {% endif %}
     "GET /docs",
     "GET /redoc",
     "GET /openapi.json",
     f"POST {AUTH}/register",
     f"POST {AUTH}/login",
     f"POST {AUTH}/refresh",
-}
-FOR_ANY_ACCOUNT = own_routes.FOR_ANY_ACCOUNT | {
+}.union(*(routes.PUBLIC for routes in LISTS))
+FOR_ANY_ACCOUNT = {
     f"POST {AUTH}/logout",
     f"POST {AUTH}/logout-all",
     f"GET {AUTH}/sessions",
@@ -60,26 +60,7 @@ FOR_ANY_ACCOUNT = own_routes.FOR_ANY_ACCOUNT | {
     f"PUT {ME}",
     f"DELETE {ME}",
     f"PUT {ME}/password",
-    # {% if example %}
-    "GET /api/v1/items/",
-    "POST /api/v1/items/",
-    "POST /api/v1/items/import",
-    "GET /api/v1/items/{item_id}",
-    "PUT /api/v1/items/{item_id}",
-    "DELETE /api/v1/items/{item_id}",
-    "GET /api/v2/items/",
-    # {% endif %}
-}
-
-
-@pytest.fixture
-async def eve(
-    app: FastAPI, state: State, session_factory: SessionFactory
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of another account."""
-    async with client_of(app, {**state, "session_factory": session_factory}) as client:
-        await sign_in(client, "eve")
-        yield client
+}.union(*(routes.FOR_ANY_ACCOUNT for routes in LISTS))
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, str]]:
@@ -128,18 +109,6 @@ def test_a3_roles_have_the_permissions_of_the_table() -> None:
     assert PERMISSIONS.keys() == set(Role)
 
 
-SERVER_DECIDES = [
-    {"id": 1},
-    {"role": "admin"},
-    {"is_active": True},
-    {"is_superuser": True},
-    {"hashed_password": "x"},
-    {"email_key": "x"},
-    {"owner_id": 1},
-    {"created_at": "2026-01-01T00:00:00Z"},
-]
-
-
 @pytest.mark.parametrize("field", SERVER_DECIDES, ids=lambda field: next(iter(field)))
 async def test_a1_what_the_server_decides_cannot_be_sent(
     client: httpx2.AsyncClient, session_factory: SessionFactory, field: dict[str, object]
@@ -151,9 +120,6 @@ async def test_a1_what_the_server_decides_cannot_be_sent(
         ("POST", f"{AUTH}/logout", {"refresh_token": "x"}),
         ("PUT", ME, {"full_name": "Ada L."}),
         ("PUT", f"{ME}/password", {"current_password": PASSWORD, "new_password": "a good one"}),
-        # {% if example %}
-        ("POST", "/api/v1/items/", {"title": "Atlas"}),
-        # {% endif %}
     ]
     for method, path, body in writes:
         response = await client.request(method, path, json=body | field)
@@ -170,67 +136,6 @@ async def test_a2_accounts_of_others(client: httpx2.AsyncClient, eve: httpx2.Asy
         response = await eve.request(method, f"{USERS}/{ada['id']}")
         assert response.status_code == 403
     assert (await client.get(ME)).json() == ada
-# {% if example %}
-
-
-class TestItems:
-    """A2: a foreign item is not there, whatever one tries."""
-
-    @pytest.fixture
-    async def item(self, client: httpx2.AsyncClient) -> dict[str, Any]:
-        ada = await sign_in(client, "ada")
-        response = await client.post("/api/v1/items/", json={"title": "Atlas"})
-        item: dict[str, Any] = response.json()
-        assert item["owner_id"] == ada["id"]
-        return item
-
-    async def test_a2_items_of_others(
-        self, client: httpx2.AsyncClient, eve: httpx2.AsyncClient, item: dict[str, Any]
-    ) -> None:
-        address = f"/api/v1/items/{item['id']}"
-        for method in ("GET", "PUT", "DELETE"):
-            body = {"title": "Mine now"} if method == "PUT" else None
-            response = await eve.request(method, address, json=body)
-            assert response.status_code == 404
-            assert response.json()["detail"] == f"There is no item {item['id']}."
-        for listing in ("/api/v1/items/", "/api/v1/items/?q=atlas", "/api/v2/items/"):
-            assert (await eve.get(listing)).json()["items"] == []
-            assert (await client.get(listing)).json()["items"] == [item]
-        assert (await eve.get("/api/v1/items/")).json()["total"] == 0
-
-    async def test_a2_admins_see_all_items(
-        self, eve: httpx2.AsyncClient, item: dict[str, Any], session_factory: SessionFactory
-    ) -> None:
-        await make_admin(session_factory, "eve")
-        address = f"/api/v1/items/{item['id']}"
-        assert (await eve.get(address)).json() == item
-        assert (await eve.get("/api/v1/items/")).json()["items"] == [item]
-        changed = (await eve.put(address, json={"title": "Globe"})).json()
-        assert (changed["title"], changed["owner_id"]) == ("Globe", item["owner_id"])
-        assert (await eve.delete(address)).status_code == 204
-
-    @pytest.mark.usefixtures("committed", "item")
-    async def test_item_of_an_account_that_goes_meanwhile(
-        self, client: httpx2.AsyncClient, state: State
-    ) -> None:
-        async with state["engine"].begin() as connection:
-            await connection.execute(delete(User))
-            creating = asyncio.create_task(client.post("/api/v1/items/", json={"title": "x"}))
-            await asyncio.sleep(0.1)
-            assert not creating.done()
-        assert (await creating).status_code == 409
-
-    async def test_items_go_with_their_owner(
-        self,
-        client: httpx2.AsyncClient,
-        eve: httpx2.AsyncClient,
-        item: dict[str, Any],
-        session_factory: SessionFactory,
-    ) -> None:
-        await make_admin(session_factory, "eve")
-        assert (await client.delete(ME)).status_code == 204
-        assert (await eve.get(f"/api/v1/items/{item['id']}")).status_code == 404
-# {% endif %}
 
 
 class TestLastAdmin:

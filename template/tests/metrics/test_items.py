@@ -1,15 +1,11 @@
 """The business metric of the items."""
 
 import httpx2
-# {% if auth %}
 import pytest
-# {% endif %}
 
 from tests.counting import increase
-# {% if auth %}
 
-pytestmark = pytest.mark.usefixtures("signed_in")
-# {% endif %}
+pytestmark = pytest.mark.usefixtures("authorized")
 
 
 async def test_only_stored_items_count(client: httpx2.AsyncClient) -> None:
