@@ -1,8 +1,6 @@
 """Routes that a test needs in a process of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -30,14 +28,3 @@ def create_app() -> FastAPI:
         await session.execute(text("INSERT INTO marks VALUES (:number)"), {"number": number})
 
     return app
-
-
-def create_broken_app() -> FastAPI:
-    """Build a service that cannot start."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        raise RuntimeError
-        yield
-
-    return FastAPI(lifespan=lifespan)
