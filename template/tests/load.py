@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from tests.server import PATIENCE, PLAIN
+
 Ask = Callable[[httpx2.Client], httpx2.Response]
 
 
@@ -30,7 +32,7 @@ class Load:
         with self._changed:
             self.phase = phase
             enough = self._changed.wait_for(
-                lambda: self.answers.get(phase, Counter()).total() >= number, timeout=30
+                lambda: self.answers.get(phase, Counter()).total() >= number, timeout=PATIENCE
             )
         assert enough, self.answers
 
@@ -42,7 +44,7 @@ def under_load(ask: Ask, *, clients: int = 8) -> Iterator[Load]:
     over = threading.Event()
 
     def be_a_client() -> None:
-        with httpx2.Client(timeout=20) as client:
+        with httpx2.Client(timeout=20, verify=PLAIN) as client:
             while not over.is_set():
                 phase = load.phase
                 try:

@@ -8,9 +8,9 @@ from app.core.config import Settings
 from tests.server import WITH_ROUTES, Service, serving
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="package")
 def service(settings: Settings) -> Iterator[Service]:
-    """Start it first: it takes a second to come up, in which other tests can run."""
+    """Start it once: that takes longer than all that these tests ask of it."""
     with serving(
         settings,
         program=WITH_ROUTES,

@@ -1,8 +1,6 @@
 """Routes that a test needs in a process of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -34,14 +32,3 @@ def create_app() -> FastAPI:
         return len(notes)
 
     return app
-
-
-def create_broken_app() -> FastAPI:
-    """Build a service that cannot start."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        raise RuntimeError
-        yield
-
-    return FastAPI(lifespan=lifespan)

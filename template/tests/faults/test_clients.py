@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core.config import Settings
-from tests.server import WITH_ROUTES, Service, serving
+from tests.server import PATIENCE, WITH_ROUTES, Service, serving
 
 
 def test_f6_clients_that_do_not_wait(settings: Settings) -> None:
@@ -29,7 +29,7 @@ def test_f6_clients_that_do_not_wait(settings: Settings) -> None:
         for _ in range(4):
             assert service.get("/query?seconds=0").status_code == 200
         service.process.send_signal(signal.SIGTERM)
-        output, _ = service.process.communicate(timeout=30)
+        output, _ = service.process.communicate(timeout=PATIENCE)
     lines = [json.loads(line) for line in output.splitlines()]
     assert len([line for line in lines if line.get("path") == "/query"]) == 204
     assert {line["level"] for line in lines} == {"info"}

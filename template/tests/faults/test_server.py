@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import AS_IT_IS, Service, serving
+from tests.server import AS_IT_IS, PATIENCE, PLAIN, Service, serving
 
 
 @pytest.mark.parametrize("header", [b"", b"Content-Encoding: gzip\r\n"])
@@ -37,7 +37,7 @@ def send(service: Service, request: bytes) -> bytes:
     service.get("/live")
     url = urlsplit(service.address)
     reply = b""
-    with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
+    with socket.create_connection((url.hostname, url.port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         while part := connection.recv(4096):
             reply += part
@@ -60,7 +60,8 @@ def test_o3_only_the_proxys_word_counts(service: Service) -> None:
     def passing(number: int, forwarded: str, **headers: str) -> int:
         """Return how many of so many requests are not refused."""
         headers |= {"Host": "test", "X-Forwarded-For": forwarded}
-        answers = [httpx2.get(service.address, headers=headers) for _ in range(number)]
+        with httpx2.Client(headers=headers, verify=PLAIN) as client:
+            answers = [client.get(service.address) for _ in range(number)]
         return [reply.status_code for reply in answers].count(200)
 
     # What the client itself wrote stands further left.
@@ -95,7 +96,7 @@ def test_processes_may_take_their_time_to_start(settings: Settings, tmp_path: Pa
         assert service.get("/live").status_code == 200
         assert time.monotonic() - started > 7  # so they were slow
         service.process.send_signal(signal.SIGTERM)
-        output, _ = service.process.communicate(timeout=20)
+        output, _ = service.process.communicate(timeout=PATIENCE)
     assert service.process.returncode == 0
     assert output.count("Started server process") == 2
     assert "died" not in output
@@ -105,7 +106,7 @@ def test_serves_logs_and_stops(service: Service) -> None:
     """It answers, writes nothing but JSON lines, and ends with status 0 on SIGTERM."""
     response = service.get("/ready")
     service.process.send_signal(signal.SIGTERM)
-    output, _ = service.process.communicate(timeout=20)
+    output, _ = service.process.communicate(timeout=PATIENCE)
     assert response.json() == {"status": "ready"}
     assert "server" not in response.headers  # O13
     assert service.process.returncode == 0, output

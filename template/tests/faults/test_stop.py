@@ -13,7 +13,7 @@ import pytest
 
 from app.core.config import Settings
 from tests.load import under_load
-from tests.server import WITH_ROUTES, serving
+from tests.server import PATIENCE, WITH_ROUTES, serving
 
 
 def test_f8_drain(settings: Settings) -> None:
@@ -22,7 +22,7 @@ def test_f8_drain(settings: Settings) -> None:
         assert service.get("/ready").status_code == 200
         assert "connection" not in service.get("/").headers
         url = urlsplit(service.address)
-        with socket.create_connection((url.hostname, url.port), timeout=20) as slow:
+        with socket.create_connection((url.hostname, url.port), timeout=PATIENCE) as slow:
             slow.sendall(b"GET /slow?seconds=5 HTTP/1.1\r\nHost: test\r\n\r\n")
             assert service.get("/live").status_code == 200  # so the slow one is under way
             service.process.send_signal(signal.SIGTERM)
@@ -31,20 +31,24 @@ def test_f8_drain(settings: Settings) -> None:
             assert late.status_code == 200
             assert late.headers["connection"] == "close"
             assert slow.recv(4096).startswith(b"HTTP/1.1 200 ")
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_f8_second_signal_forces(settings: Settings, processes: str) -> None:
     """F8: whoever is impatient need not wait; but a group that is told twice at once is."""
-    with serving(settings, DRAIN_SECONDS="60", WEB_CONCURRENCY=processes) as service:
+    with serving(settings, DRAIN_SECONDS="300", WEB_CONCURRENCY=processes) as service:
+        for _ in range(int(processes)):
+            service.next_line("Application startup complete")
         assert service.get("/live").status_code == 200
         for pid in [service.process.pid, *children(service.process.pid)]:
             os.kill(pid, signal.SIGTERM)
+        for _ in range(int(processes)):
+            service.next_line("draining")
         with pytest.raises(subprocess.TimeoutExpired):
             service.process.wait(timeout=3)
         service.process.send_signal(signal.SIGTERM)
-        service.process.wait(timeout=20)
+        service.process.wait(timeout=PATIENCE)
 
 
 def children(pid: int) -> list[int]:
@@ -60,12 +64,12 @@ import sys
 from uvicorn import Config
 from app.server.workers import Workers
 
-config = Config("tests.faults.routes:create_broken_app", factory=True, workers=2, port=0)
+config = Config("tests.faults.broken:app", workers=2, port=0)
 workers = Workers(config, [config.bind_socket()])
 workers.run()
 sys.exit(7 if workers.failed else 0)
 """
-    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE)
     assert ended.returncode == 7
 
 
@@ -75,7 +79,7 @@ def test_f8_idle_process_ends_soon(settings: Settings) -> None:
         assert service.get("/live").status_code == 200
         started = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=PATIENCE) == 0
         assert time.monotonic() - started < 5
 
 
@@ -93,6 +97,6 @@ def test_f8_rolling_update_loses_nothing(settings: Settings) -> None:
             load.enter("draining")
             targets[0] = new.address  # half a second is what a balancer takes to notice
             load.enter("replaced")
-            assert old.process.wait(timeout=10) == 0
+            assert old.process.wait(timeout=PATIENCE) == 0
             load.enter("after")
     assert {answer for answers in load.answers.values() for answer in answers} == {"200"}

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.cli import cli
 from app.core.config import Settings
-from tests.server import Service, serving
+from tests.server import PATIENCE, PLAIN, Service, serving
 
 
 def scraped(service: Service, name: str, **labels: str) -> float:
@@ -43,14 +43,15 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         ExitStack() as cleanup,
     ):
         service.get("/live")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(processes(tmp_path)) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         before = processes(tmp_path)
         assert len(before) == 2
 
         clients = [
-            cleanup.enter_context(httpx2.Client(base_url=service.address)) for _ in range(20)
+            cleanup.enter_context(httpx2.Client(base_url=service.address, verify=PLAIN))
+            for _ in range(20)
         ]
         for client in clients:
             assert client.get("/").status_code == 200
@@ -77,7 +78,7 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         )
         assert count == 30
         service.process.send_signal(signal.SIGTERM)
-        service.process.communicate(timeout=30)
+        service.process.communicate(timeout=PATIENCE)
         assert service.process.returncode == 0
         assert list(tmp_path.glob("metrics-*")) == []
 

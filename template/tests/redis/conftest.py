@@ -14,6 +14,7 @@ from redis import Redis
 
 from dev.process import free_port, throwaway_home
 from dev.valkey import answers, running_valkey
+from tests.server import PATIENCE
 
 
 class Server:
@@ -79,7 +80,7 @@ def run_at_once(script: str, prefix: str, count: int) -> list[int]:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    return [int(process.communicate(timeout=20)[0]) for process in processes]
+    return [int(process.communicate(timeout=PATIENCE)[0]) for process in processes]
 
 
 @pytest.fixture

@@ -70,7 +70,11 @@ def test_c21_the_process_ends_and_names_all_of_them() -> None:
     assert "hunter" not in ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("key", [token_urlsafe(32), token_hex(32), token_urlsafe(64)])
+@pytest.mark.parametrize(
+    "key",
+    [token_urlsafe(32), token_hex(32), token_urlsafe(64)],
+    ids=["urlsafe 32", "hex 32", "urlsafe 64"],
+)
 def test_random_keys_pass(key: str) -> None:
     load_settings(database_url=URL, jwt_previous_secret_key="", jwt_secret_key=key)
 

@@ -27,6 +27,9 @@ from tests.conftest import SessionFactory, client_of
 # The key of somebody else.
 FOREIGN_KEY = "k7Qd0x2mVw9bRz4tYn8cLp6sHj3fGa5e"
 
+# The id of a session that never was.
+UNKNOWN = "0d8067cb-03f5-4c5c-9b8a-3f4c1f0e7d52"
+
 Forge = Callable[..., str]
 
 
@@ -187,7 +190,7 @@ async def test_t5_missing_claims(client: httpx2.AsyncClient, forge: Forge, claim
     + [{"exp": exp} for exp in ("tomorrow", "9" * 5000, math.nan, math.inf, -1, 0, [1], True)]
     + [{"iat": iat} for iat in ("now", math.nan, math.inf, [1])]
     + [{"nbf": nbf} for nbf in ("now", math.nan, math.inf, [1])]
-    + [{"sid": sid} for sid in ("x", 1, "\0", str(uuid4()), [str(uuid4())])]
+    + [{"sid": sid} for sid in ("x", 1, "\0", UNKNOWN, [UNKNOWN])]
     + [{"jti": jti} for jti in (1, ["a"])],
     ids=lambda claims: str(claims)[:20],
 )

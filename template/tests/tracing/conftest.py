@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -109,15 +108,6 @@ async def traced_state(traced_app: FastAPI) -> AsyncIterator[State]:
     """Started first, so that `trace.get_tracer` gives its tracers."""
     async with running(traced_app) as state:
         yield state
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    """Apps that a test makes log into what pytest closes after it."""
-    before, handlers = structlog.get_config(), logging.root.handlers
-    yield
-    structlog.configure(**before)
-    logging.basicConfig(handlers=handlers, force=True)
 
 
 @pytest.fixture
