@@ -68,10 +68,13 @@ def tree_at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tree]:
 
 
 def names_in(project: Path) -> Iterator[str]:
-    """Yield the public names that own code may import: of the service, its tools, test helpers."""
-    for file in project.rglob("*.py"):
-        path = file.relative_to(project)
-        if path.parts[0] in {"app", "dev", "tests"} and not path.name.startswith("test_"):
+    """Yield the public names that own code may import: of the service, its tools, test helpers.
+
+    A folder of tests has helpers for itself alone, unlike those in `tests`.
+    """
+    for folder, pattern in (("app", "**/*.py"), ("dev", "**/*.py"), ("tests", "*.py")):
+        for file in (project / folder).glob(pattern):
+            path = file.relative_to(project)
             for name in public_names(ast.parse(file.read_bytes()).body):
                 yield f"{module_of(path.as_posix())}.{name}"
 

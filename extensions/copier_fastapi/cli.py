@@ -153,7 +153,7 @@ def update(  # noqa: PLR0913  # one for each option
 
 @app.command(epilog=examples("copier-fastapi status"))
 def status(*, project: Where = HERE, template: Template = "") -> None:
-    """Show version, features and edits, and how far the newest version differs."""
+    """Show version, features, edits and available changes."""
     with refusals():
         here = Project.find(project)
         origin = source.of(here, template)
