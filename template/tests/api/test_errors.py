@@ -92,7 +92,7 @@ async def test_announced_body_over_the_limit(client: httpx2.AsyncClient) -> None
 
 async def test_announced_body_is_not_even_read(client: httpx2.AsyncClient) -> None:
     async def never() -> AsyncIterator[bytes]:
-        pytest.fail("somebody read it")
+        pytest.fail("the body was read")
         yield b""
 
     headers = {"content-length": str(LIMIT + 1)}
