@@ -112,7 +112,7 @@ def tools(render: Render) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _tidy_home_of_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Remove the databases of our projects that root gets where anybody may enter."""
+    """Remove the databases of rendered projects that root has outside of them."""
     yield
     base = tmp_path_factory.getbasetemp()
     for state in (*base.glob("*/.dev"), *base.glob("*/*/.dev")):

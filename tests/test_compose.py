@@ -85,7 +85,7 @@ def check_development(services: dict[str, Any], answers: dict[str, bool]) -> Non
         assert waits_for(services, "app", "redis") == "service_healthy"
     for name, service in services.items():
         for port in service.get("ports", ()):
-            assert port["host_ip"] == "127.0.0.1", f"{name} is open to everybody on the network"
+            assert port["host_ip"] == "127.0.0.1", f"{name} is open to the network"
         assert (service.get("profiles") == ["observability"]) is (
             name in {"prometheus", "grafana", "jaeger"}
         )
@@ -235,7 +235,7 @@ def test_proxy_hides_what_is_internal(proxied: int, path: str) -> None:
     ids=["header", "body"],
 )
 def test_f11_slow_clients(proxied: int, unfinished: bytes) -> None:
-    """F11: 500 clients that never finish hold nobody up, and are let go."""
+    """F11: 500 clients that never finish delay no other client, and are disconnected."""
     with ExitStack() as stack:
         slow = [
             stack.enter_context(socket.create_connection(("127.0.0.1", proxied)))

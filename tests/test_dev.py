@@ -112,7 +112,7 @@ def test_walk_of_the_guide(render: Render, example: bool) -> None:
     assert refused["status"] == 401
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 def test_root_where_nobody_else_can_enter(render: Render) -> None:
     """In a container, root often works in a home directory that is closed to all others."""
     project = render()

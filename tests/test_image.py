@@ -46,7 +46,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 @pytest.fixture(scope="session")
 def project(render: Render) -> Path:
-    """A project in which somebody has worked."""
+    """A project with local files of a developer."""
     project = render(preset="full", python_version=PYTHON)
     run(project, "uv", "sync", "--locked", "--quiet")
     run(project, "make", ".env")

@@ -238,7 +238,7 @@ def test_licences(render: Render, license_id: str) -> None:
     text = (project / "LICENSE").read_text()
     words = {"MIT": "MIT License", "Apache-2.0": "Apache License", "BSD-3-Clause": "BSD 3-Clause"}
     assert words.get(license_id, "proprietary") in text
-    if license_id != "Apache-2.0":  # whose text names nobody
+    if license_id != "Apache-2.0":  # its text has no name
         assert "Ada Lovelace" in text
     config = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert config.get("license") == (license_id if license_id in words else None)

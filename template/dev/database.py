@@ -27,8 +27,8 @@ def project_database(project: Path) -> Iterator[str]:
     """Yield the URL of the database to develop with.
 
     A `DATABASE_URL` in the environment or in `.env` is taken as it is. Without one, the project
-    gets a server of its own: its data stays under `.dev/`, its URL stands in `.env`. It stops with
-    the command that started it; others share it meanwhile.
+    gets a server of its own: its data stays under `.dev/`, its URL is in `.env`. It stops with the
+    command that started it; other commands share it meanwhile.
 
     Raises:
         ServerError: the server could not be started.
@@ -49,7 +49,7 @@ def project_database(project: Path) -> Iterator[str]:
             return
         password, port = credentials(own_url)
         url = f"postgresql://app:{password}@127.0.0.1:{port}/app"
-        write_secret(own_url, url)  # first, so that no cluster exists whose password is lost
+        write_secret(own_url, url)  # first, so that the password of a cluster is never lost
         binaries = reachable_binaries(data.parent)
         if not data.exists():
             _create_cluster(binaries, data, password)
@@ -65,7 +65,7 @@ def project_database(project: Path) -> Iterator[str]:
 
 
 def data_directory(state: Path) -> Path:
-    """Return where the data lives: in `state`, unless root's server cannot get there."""
+    """Return the directory of the data: in `state`, unless root's server cannot reach it."""
     if server_account() is None or open_to_everyone(state):
         return state / "postgres"
     name = hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]
@@ -75,7 +75,7 @@ def data_directory(state: Path) -> Path:
 
 
 def _create_cluster(binaries: Path, data: Path, password: str) -> None:
-    """Create the cluster with its database `app`, all of it or nothing."""
+    """Create the cluster with its database `app`, atomically."""
     with tempfile.TemporaryDirectory(dir=data.parent) as workshop:
         Path(workshop).chmod(0o711)
         password_file = Path(workshop, "password")

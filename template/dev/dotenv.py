@@ -1,4 +1,4 @@
-"""`.env`, with secrets that nobody else has."""
+"""`.env`, with secrets of its own."""
 
 import os
 import re
@@ -13,10 +13,10 @@ _PLACEHOLDER = re.compile("^([A-Z0-9_]+)=change-me$", re.MULTILINE)
 
 
 def provide_dotenv(project: Path) -> None:
-    """Make sure that `.env` exists, and has a secret for each placeholder of `.env.example`.
+    """Ensure that `.env` exists, with a secret for each placeholder of `.env.example`.
 
-    A new one is a copy, with the URLs left empty: they come with the servers that they name. One
-    that is there keeps all it has, and gets what a feature turned on since then needs.
+    A new one is a copy without URLs, which are added with the servers that they name. An existing
+    one keeps its contents, and gets the secrets of features that were turned on since.
     """
     path, example = project / ".env", (project / ".env.example").read_text(encoding="utf-8")
     if path.exists():

@@ -1,4 +1,4 @@
-"""PostgreSQL servers of our own, without Docker."""
+"""PostgreSQL servers without Docker."""
 
 import subprocess
 import tempfile
@@ -20,16 +20,16 @@ from dev.process import (
 # Of postmaster.pid, counted from zero.
 _STATUS_LINE = 7
 
-# Nobody will miss the data of a test run.
+# The data of a test run is not needed afterwards.
 _FAST_AND_UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
 @contextmanager
 def throwaway_server() -> Iterator[str]:
-    """Yield the URL of a new server, which is gone with its data when we are.
+    """Yield the URL of a new server, which is removed with its data at the end.
 
-    It lives in memory where there is room, and listens on a Unix socket only: any number of them
-    can run at once.
+    It is in memory if there is room, and listens on a Unix socket only, so any number of servers
+    can run at the same time.
     """
     with throwaway_home("pg-") as home, tempfile.TemporaryFile() as log:
         binaries = reachable_binaries(home)
@@ -44,13 +44,13 @@ def initialise(binaries: Path, data: Path, *options: str) -> None:
     """Make `data` the directory of a new cluster.
 
     Raises:
-        ServerError: with what `initdb` said.
+        ServerError: with the output of `initdb`.
     """
     data.mkdir()
     give_to_server_account(data)
     locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     result = subprocess.run(
-        # Without sync: an empty cluster that a power failure spoils is made again in a second.
+        # Without sync: an empty cluster that a power failure damages can be created again.
         [
             binaries / "initdb",
             f"--pgdata={data}",
@@ -83,10 +83,10 @@ def running_server(
     leftovers: Path | None = None,
     keep_open: Sequence[int] = (),
 ) -> Iterator[None]:
-    """Run the server over `data` while the block lasts.
+    """Run the server with `data` during the block.
 
     Raises:
-        ServerError: it did not come up; with its own last words.
+        ServerError: it did not start; with its last output.
     """
     settings = [word for option in options for word in ("-c", option)]
     command: list[str | Path] = [binaries / "postgres", "-D", data, *settings]
@@ -98,7 +98,7 @@ def running_server(
 
 
 def accepts_connections(data: Path) -> bool:
-    """Tell whether the server over `data` says that it is ready."""
+    """Return whether the server with `data` is ready."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

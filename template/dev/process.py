@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import IO, Any
 
 START_TIMEOUT = 60.0
-"""Seconds for a server to come up: after a crash it may have work to do first."""
+"""Seconds for a server to start: after a crash, it may have to recover first."""
 
-_MEMORY = Path("/dev/shm")  # noqa: S108  # only directories of ours in it are used
+_MEMORY = Path("/dev/shm")  # noqa: S108  # only our own directories in it are used
 _MEMORY_NEEDED = 512 * 1024**2  # containers often have 64 MB there, too little
 
-# The shell is the server's parent. A second process of it reads a pipe whose only writer is us:
-# however we end, even by kill -9, the read returns, and the server gets its signal.
+# The shell is the server's parent. Its second process reads a pipe whose only writer is our
+# process: when that ends, even by kill -9, the read returns, and the server gets its signal.
 _WATCHDOG = """
 signal=$1 leftovers=$2; shift 2
 exec 3<&0
@@ -33,7 +33,7 @@ exit "$status"
 """
 
 
-# The same for a directory; once more after a while, for what a program under way still wrote.
+# The same for a directory; removed again after a while, if a program still wrote to it.
 _REAPER = 'read -r _; rm -rf "$1"; sleep 2; rm -rf "$1"'
 
 
@@ -42,7 +42,7 @@ class ServerError(Exception):
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """Return the account that servers run as when we are root, which some of them refuse to be."""
+    """Return the account for servers if we are root, because some refuse to run as root."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
@@ -55,13 +55,13 @@ def as_server_account() -> dict[str, Any]:
 
 
 def give_to_server_account(path: Path) -> None:
-    """Make `path` the server's own."""
+    """Make the server's account the owner of `path`."""
     if account := server_account():
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on."""
+    """Return a free TCP port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -70,14 +70,14 @@ def free_port() -> int:
 
 @contextmanager
 def throwaway_home(prefix: str) -> Iterator[Path]:
-    """Yield a new directory for a server, in memory where there is room; it goes when we do.
+    """Yield a new directory for a server, in memory if there is room. It is removed at the end.
 
-    Its path is short: that of a Unix socket in it may have no more than 104 bytes.
+    Its path is short, because the path of a Unix socket may have at most 104 bytes.
     """
     in_memory = (
         _MEMORY.is_dir()
         and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
-        and not os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)  # programs lie there too
+        and not os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)  # programs are there too
     )
     home = Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else None))
     reaper = subprocess.Popen(
@@ -106,11 +106,11 @@ def owned_process(
     leftovers: Path | None = None,
     keep_open: Sequence[int] = (),
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `command` for as long as the block, or until this process dies in whatever way.
+    """Run `command` during the block, or until this process ends for any reason.
 
-    It runs as `server_account`. In the end it gets `stop_signal`, and `leftovers` is removed. It
-    stays out of our terminal's signals, so that Ctrl-C reaches the application first. The
-    descriptors in `keep_open`, and any lock on them, stay with it until it is gone.
+    It runs as `server_account`. At the end it gets `stop_signal`, and `leftovers` is removed. It
+    does not get the terminal's signals, so that Ctrl-C reaches the application first. It keeps the
+    descriptors in `keep_open`, and any lock on them, until it has ended.
     """
     # The shell's own descriptors are the low ones.
     kept = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in keep_open]
@@ -140,7 +140,7 @@ def wait_until_ready(
     """Return once the server is ready.
 
     Raises:
-        ServerError: it ended instead, or took longer than `START_TIMEOUT`; with its last words.
+        ServerError: it ended, or took longer than `START_TIMEOUT`; with its last output.
     """
     deadline = time.monotonic() + START_TIMEOUT
     while not is_ready():

@@ -10,17 +10,17 @@ from uvicorn.supervisors.statreload import StatReload
 
 
 class Reloader(StatReload):
-    """uvicorn's reloader, which two signals at once would make hang for good."""
+    """uvicorn's reloader, which would hang after two signals at the same time."""
 
     def signal_handler(self, sig: int, frame: FrameType | None) -> None:
-        """Stop; an impatient second Ctrl-C changes nothing."""
+        """Stop; a second Ctrl-C changes nothing."""
         for further in (signal.SIGINT, signal.SIGTERM):
             signal.signal(further, signal.SIG_IGN)
         super().signal_handler(sig, frame)
 
 
 def serve_with_reload(port: int, options: Mapping[str, Any]) -> None:
-    """Serve the app, in a process that starts again whenever its source changes."""
+    """Serve the app in a process that restarts when its source changes."""
     config = Config(
         "app.main:create_app",
         factory=True,

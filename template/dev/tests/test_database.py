@@ -58,7 +58,7 @@ def test_database_is_made_once_and_stays(project: Path) -> None:
         file = project / ".env"
         lines = file.read_text().splitlines()
         assert f"DATABASE_URL={first}" in lines
-        # With secrets that nobody else has, for nobody else to read.
+        # With secrets of its own, readable only for its owner.
         assert not [line for line in lines if "change-me" in line and not line.startswith("#")]
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with project_database(project) as second:
@@ -169,7 +169,7 @@ def test_failure_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PG_BINDIR=/nowhere holds no PostgreSQL" in result.output
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 def test_root_may_have_its_project_where_nobody_can_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     home = data_directory(tmp_path).parent

@@ -73,7 +73,7 @@ def fake(directory: Path, version: str) -> None:
         program.chmod(0o755)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 def test_root_copies_nothing_but_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The neighbours of a private installation are none of the server's business."""
     tmp_path.chmod(0o700)

@@ -9,7 +9,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Create nothing; `/ready` can now tell that migrations ran."""
+    """Create nothing; `/ready` can now see that migrations have run."""
 
 
 def downgrade() -> None:

@@ -92,7 +92,7 @@ async def test_announced_body_over_the_limit(client: httpx2.AsyncClient) -> None
 
 async def test_announced_body_is_not_even_read(client: httpx2.AsyncClient) -> None:
     async def never() -> AsyncIterator[bytes]:
-        pytest.fail("somebody read it")
+        pytest.fail("the body was read")
         yield b""
 
     headers = {"content-length": str(LIMIT + 1)}
@@ -178,7 +178,7 @@ async def test_error_after_the_answer_began_cuts_the_connection(
 
 
 async def test_client_that_goes_away_is_nobodys_mistake(settings: Settings) -> None:
-    """Else whoever hangs up could call the operators at night."""
+    """Otherwise, clients that disconnect could page the operators."""
     app = create_app(settings)
 
     @app.post("/raw")

@@ -39,7 +39,7 @@ async def test_root_says_what_runs_here(client: httpx2.AsyncClient) -> None:
 
 
 async def test_draining_process_says_so(app: FastAPI, state: State) -> None:
-    """F8: the balancer is told to send nobody, and each client to connect anew."""
+    """F8: /ready returns 503, and each response closes its connection."""
     drain = Drain(0)
     drain.begun = True
     async with client_of(app, {**state, "drain": drain}) as client:
@@ -90,7 +90,7 @@ async def test_without_a_database_the_process_lives_but_is_not_ready(
 @pytest.mark.parametrize(
     ("head", "known", "status"),
     [
-        ("9999", {"9999", "current"}, 503),  # this build brought revisions that nobody applied
+        ("9999", {"9999", "current"}, 503),  # revisions of this build were not applied
         ("0000", {"0000"}, 200),  # a newer build migrated already: old replicas serve on
     ],
 )

@@ -1,4 +1,4 @@
-"""Accounts, one's own and everybody's."""
+"""Accounts: the caller's own, and for admins all."""
 
 from typing import Any
 

@@ -69,7 +69,7 @@ async def test_four_at_once_apply_each_revision_once(empty_database: URL) -> Non
 
 
 async def test_waiting_replicas_hold_nothing(empty_database: URL) -> None:
-    """CREATE INDEX CONCURRENTLY waits for every snapshot: one held by a waiter never goes."""
+    """CREATE INDEX CONCURRENTLY waits for every snapshot, so a waiter must not hold one."""
     engine = create_async_engine(empty_database, isolation_level="AUTOCOMMIT")
     async with engine.connect() as somebody:
         await somebody.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
@@ -122,7 +122,7 @@ def described() -> Iterator[None]:
 
 @pytest.mark.usefixtures("described")
 def test_what_no_model_describes_is_left_alone(empty_database: URL) -> None:
-    """A feature that was turned off keeps its data until somebody decides otherwise."""
+    """A feature that was turned off keeps its data until a revision drops it."""
     upgrade(empty_database)
     execute(
         empty_database,

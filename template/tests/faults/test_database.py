@@ -263,7 +263,7 @@ async def test_failed_commit_is_no_success(client: httpx2.AsyncClient) -> None:
 
 
 async def test_reference_to_what_is_gone_is_a_conflict(client: httpx2.AsyncClient) -> None:
-    """Somebody deleted it between our looking and our writing."""
+    """Another request deleted the row between our read and our write."""
     assert (await client.get("/dangling")).status_code == 409
 
 
@@ -286,7 +286,7 @@ async def test_values_stay_out_of_the_log(client: httpx2.AsyncClient, output: St
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Be a server that goes away while somebody connects."""
+    """Act as a server that goes down during a connection attempt."""
     await reader.readexactly(8)
     writer.write(b"N")  # no TLS here
     await reader.read(1)

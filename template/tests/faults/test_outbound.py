@@ -161,7 +161,7 @@ async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
     ],
 )
 async def test_names_that_cannot_be(client: OutboundClient, url: str) -> None:
-    """Whatever somebody gives us, it ends in one of the errors that callers know."""
+    """Any input ends in one of the documented errors."""
     with pytest.raises((OutboundError, TransientError)):
         await client.get(url)
 

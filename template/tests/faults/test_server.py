@@ -16,7 +16,7 @@ from tests.server import AS_IT_IS, PATIENCE, PLAIN, Service, serving
 
 @pytest.mark.parametrize("header", [b"", b"Content-Encoding: gzip\r\n"])
 def test_announced_gigabyte_is_refused_at_once(service: Service, header: bytes) -> None:
-    """A7: nobody waits for a body that is too large anyway, and the answer is short."""
+    """A7: the body is not awaited if it is too large anyway, and the response is short."""
     reply = send(
         service,
         b"POST / HTTP/1.1\r\nHost: test\r\n" + header + b"Content-Length: 1000000000\r\n\r\n",

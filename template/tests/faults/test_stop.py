@@ -36,7 +36,7 @@ def test_f8_drain(settings: Settings) -> None:
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_f8_second_signal_forces(settings: Settings, processes: str) -> None:
-    """F8: whoever is impatient need not wait; but a group that is told twice at once is."""
+    """F8: a second signal ends the process, but not if both come at the same time."""
     with serving(settings, DRAIN_SECONDS="300", WEB_CONCURRENCY=processes) as service:
         for _ in range(int(processes)):
             service.next_line("Application startup complete")
@@ -58,7 +58,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_processes_that_cannot_start_are_a_failure() -> None:
-    """Whoever started the service has to learn that it does not run."""
+    """The exit status must show that the service does not run."""
     program = """
 import sys
 from uvicorn import Config

@@ -67,7 +67,7 @@ class Shelf:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Settings under which nobody else stores, and no busy machine looks like an absent Redis."""
+    """Settings with a prefix of their own, and a timeout that fits a busy machine."""
     return settings.model_copy(update={"cache_prefix": uuid4().hex, "redis_timeout": 5})
 
 
@@ -136,7 +136,7 @@ async def test_what_is_nobodys_is_not_kept(cache: RedisCache) -> None:
 
 
 async def test_nothing_found_is_a_result(shelf: Shelf) -> None:
-    """Otherwise everybody who asks for what is not there would reach the database."""
+    """Otherwise all requests for what does not exist would reach the database."""
     shelf.result = None
     assert await shelf.find("atlas") is None
     assert await shelf.find("atlas") is None
@@ -159,7 +159,7 @@ async def test_hundred_misses_at_once_compute_once(shelf: Shelf, cache: RedisCac
     assert results == [BOOK] * 100
     assert len(shelf.computed) == 1
     assert cache.statistics["books"] == CacheStatistics(hits=99, misses=1)
-    assert len({id(result) for result in results}) == 100  # nobody shares an object
+    assert len({id(result) for result in results}) == 100  # no caller shares an object
 
 
 async def test_error_reaches_everybody_who_waits(shelf: Shelf) -> None:
@@ -241,7 +241,7 @@ def test_three_processes_compute_once(settings: Settings) -> None:  # noqa: ARG0
 async def test_process_that_dies_while_it_computes(
     shelf: Shelf, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lock goes by itself; whoever does not want to wait longer computes without keeping."""
+    """Its lock expires; a caller that stops waiting computes the result without caching it."""
     await shelf.find("atlas")
     await shelf.find.invalidate("atlas")
     (key,) = [key async for key in redis.scan_iter(f"{settings.cache_prefix}:tag:book:atlas")]
@@ -313,7 +313,7 @@ async def test_result_computed_before_an_invalidation_is_never_read(
         "all": cache.clear,
     }[by]()
     shelf.may_end.set()
-    assert await shelf.find("atlas") is None  # nor does anybody wait for it
+    assert await shelf.find("atlas") is None  # nor does a caller wait for it
     assert await before == BOOK
     assert await shelf.find("atlas") is None
 
@@ -444,7 +444,7 @@ async def test_without_redis_the_method_answers(away: tuple[Server, Settings]) -
 
 
 async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Settings]) -> None:
-    """Redis grants it to somebody who has long answered without."""
+    """Redis grants the lock to a caller that has continued without it."""
     server, settings = away
     redis = build_redis(settings)
     shelf = Shelf(RedisCache(OptionalRedis(redis, settings), settings))

@@ -146,7 +146,7 @@ async def test_no_request_fails_under_load(
         await asyncio.gather(*workers)
 
         assert {status for _, _, status in answers} == {200}
-        # Nobody waited long, and nearly nobody waited at all once it was known.
+        # No request waited long, and almost none once the circuit was open.
         assert max(duration for _, duration, _ in answers) < 2.5
         before = [duration for moment, duration, _ in answers if moment < at_fault]
         during = [duration for moment, duration, _ in answers if known < moment < repaired]
@@ -204,7 +204,7 @@ async def use(redis: OptionalRedis, command: Callable[[], Awaitable[object]]) ->
 
 
 async def test_hundreds_of_calls_wait_for_five_connections(optional: OptionalRedis) -> None:
-    """A busy pool is no absent Redis: whoever waits too long goes on, the circuit stays closed."""
+    """A busy pool is not a failure: a use that waits too long continues; the circuit is closed."""
     for burst in (1, 5, 500):
         await asyncio.gather(*(use(optional, optional.client.ping) for _ in range(burst)))
     assert await use(optional, optional.client.ping)

@@ -139,7 +139,7 @@ async def test_a2_accounts_of_others(client: httpx2.AsyncClient, eve: httpx2.Asy
 
 
 class TestLastAdmin:
-    """A4: there is always somebody who can let others in."""
+    """A4: at least one admin always remains."""
 
     @pytest.fixture
     async def ada(

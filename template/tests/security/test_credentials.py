@@ -67,7 +67,7 @@ async def stronger_client(
 
 @asynccontextmanager
 async def every_turn_taken(state: State, settings: Settings) -> AsyncGenerator[None]:
-    """Let whoever wants a password checked wait meanwhile."""
+    """Occupy all turns, so that password checks wait."""
     async with AsyncExitStack() as turns:
         for _ in range(settings.argon2_concurrency):
             await turns.enter_async_context(state["passwords"].turn(None))
@@ -103,7 +103,7 @@ async def test_c1_every_failure_makes_one_hash_with_new_parameters(
     hashes: list[int],
     password: str,
 ) -> None:
-    """After the parameters were raised, an old hash alone would answer faster than nobody's."""
+    """After the parameters were raised, an old hash alone would be faster than no account."""
     await register(client, "ada")
     await deactivate(session_factory)
     for credentials, made in {UNKNOWN: [16], ("ada", password): [8, 16]}.items():
@@ -411,7 +411,7 @@ async def test_c15_of_registrations_at_once_one_succeeds(client: httpx2.AsyncCli
 
 
 class TestFlood:
-    """C16: many logins at once take neither all memory nor everybody else's time."""
+    """C16: many concurrent logins neither use all memory nor delay other requests."""
 
     @pytest.fixture
     async def slow_client(
@@ -488,7 +488,7 @@ class TestFlood:
     async def test_c16_whoever_waits_holds_no_connection(
         self, client: httpx2.AsyncClient, state: State, settings: Settings
     ) -> None:
-        """Else a queue of password changes would empty the pool for everybody."""
+        """Otherwise a queue of password changes would use up the pool."""
         await sign_in(client, "ada")
         change = {"current_password": PASSWORD, "new_password": "another good one"}
         async with every_turn_taken(state, settings):

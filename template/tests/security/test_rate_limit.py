@@ -49,7 +49,7 @@ async def test_user_is_the_same_at_every_address(
             for caller in (client, elsewhere) * 10
         ]
         assert statuses == [200] * 10 + [429] * 10
-        # Whoever shares an address with them has a count of their own.
+        # A client with the same address has a separate count.
         assert (await elsewhere.get("/")).status_code == 200
 
 

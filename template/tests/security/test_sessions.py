@@ -1,4 +1,4 @@
-"""Sessions end when they should, for everybody (OWASP ASVS 7)."""
+"""Sessions end when they should, for all users (OWASP ASVS 7)."""
 
 import asyncio
 from base64 import b64encode, urlsafe_b64decode
@@ -243,7 +243,7 @@ async def test_t12_a_login_under_way_starts_no_session(
 async def test_t12_of_two_password_changes_at_once_one_succeeds(
     client: httpx2.AsyncClient, tokens: Tokens
 ) -> None:
-    """Whoever answers 204 can rely on it."""
+    """After a 204, the session has ended."""
     changes = [{"current_password": PASSWORD, "new_password": f"a good one {n}"} for n in range(2)]
     responses = await asyncio.gather(
         *(client.put(f"{ME}/password", json=change, headers=tokens.bearer) for change in changes)
@@ -303,7 +303,7 @@ async def test_t13_unused_sessions_expire(
 async def test_t13_used_sessions_expire_as_well(
     client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
 ) -> None:
-    """A session that is renewed for ever would be a session for ever."""
+    """A session that is renewed without limit would never end."""
     for _ in range(5):
         await age(session_factory, 5.99)
         tokens = Tokens((await tokens.renew(client)).json())

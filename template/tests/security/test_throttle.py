@@ -1,4 +1,4 @@
-"""Guessing slows down whoever guesses, and nobody else (OWASP ASVS 6.3.1)."""
+"""Wrong passwords slow down the attacker, and no other user (OWASP ASVS 6.3.1)."""
 
 import asyncio
 import time
@@ -123,7 +123,7 @@ async def guess_from_everywhere(at: At) -> None:
 async def test_c5_not_even_from_many_addresses(
     client: httpx2.AsyncClient, at: At, session_factory: SessionFactory
 ) -> None:
-    """Everybody waits then, but where the owner has been: there, only failures there count."""
+    """All addresses wait then, except those of earlier logins: only failures there count."""
     await register(client, "ada")
     await login(at(HOME), "ada")
     await guess_from_everywhere(at)
@@ -225,7 +225,7 @@ async def test_c4_a_refresh_forgives_nothing(client: httpx2.AsyncClient, tokens:
 async def test_c6_busy_networks_are_forgiven_as_time_goes(
     at: At, session_factory: SessionFactory
 ) -> None:
-    """Behind one router, somebody always mistypes."""
+    """Behind one router, many users mistype."""
     client = at(HOME)
     for number in range(ADDRESS.free):
         await attempt(client, f"user{number}", "mistyped")
@@ -237,7 +237,7 @@ async def test_c6_busy_networks_are_forgiven_as_time_goes(
 async def test_names_and_addresses_are_not_stored(
     client: httpx2.AsyncClient, session_factory: SessionFactory
 ) -> None:
-    """Somebody may have typed their password into the wrong box."""
+    """A user may have typed the password into the wrong field."""
     await fail(client, 1, "hunter2")
     async with session_factory() as session:
         rows = await session.scalars(text("SELECT login_failures::text FROM login_failures"))

@@ -24,7 +24,7 @@ from app.utils.exceptions import UnauthorizedError
 from tests.accounts import AUTH, ME, PASSWORD, Tokens, login, register
 from tests.conftest import SessionFactory, client_of
 
-# The key of somebody else.
+# The key of another service.
 FOREIGN_KEY = "k7Qd0x2mVw9bRz4tYn8cLp6sHj3fGa5e"
 
 # The id of a session that never was.

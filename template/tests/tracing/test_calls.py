@@ -24,7 +24,7 @@ async def test_call_to_another_service(tracing: Tracing, collector: Receiver) ->
         other.answers["/atlas"], atlas = redirect(address), other.answers["/atlas"]
         headers = {"baggage": "user=ada"}
         asking = asyncio.create_task(client.get(f"/call?port={other.port}", headers=headers))
-        while not other.requests:  # noqa: ASYNC110  # it tells nobody
+        while not other.requests:  # noqa: ASYNC110  # it has no event
             await asyncio.sleep(0.001)
         other.answers["/atlas"] = atlas
         assert (await asking).status_code == 200

@@ -1,4 +1,4 @@
-"""O9: a collector that is away costs nobody anything."""
+"""O9: a collector that is down delays nothing."""
 
 import socket
 import time

@@ -25,7 +25,7 @@ async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     config = uvicorn.Config(app, port=free_port(), log_config=None, access_log=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn tells nobody
+    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}

@@ -1,4 +1,4 @@
-"""Wrong settings stop the service, and say how to mend them."""
+"""Wrong settings stop the service, and the message says how to fix them."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def test_missing_setting_is_named_with_its_fix() -> None:
 
 
 def test_all_faults_are_named_at_once_and_no_value_is() -> None:
-    """C21: one failed start is enough to mend everything."""
+    """C21: one failed start reports all errors."""
     values = {
         "debug": "true",
         "log_level": "hunter1",
@@ -114,7 +114,7 @@ def test_malformed_names(name: str, value: str) -> None:
 
 
 def test_cookies_are_not_for_every_site() -> None:
-    """C21: any page could act for whoever visits it."""
+    """C21: any page could act for its visitors."""
     (fault,) = faults(database_url=URL, cors_origins="*", cors_credentials=True)
     assert fault.startswith("CORS_CREDENTIALS would let every web site act")
     load_settings(database_url=URL, cors_origins="*")

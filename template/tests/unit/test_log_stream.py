@@ -30,7 +30,7 @@ def lines(number: int, length: int = 1000) -> list[str]:
 
 
 def read(reader: int, expected: str) -> str:
-    """Read as much as is expected; more would wait for ever."""
+    """Read as much as is expected; reading more would block."""
     found = b""
     while len(found) < len(expected):
         found += os.read(reader, 65_536)
@@ -117,7 +117,7 @@ def test_lines_that_gathered_are_written_together_and_whole(
 
 
 def test_descriptor_that_does_not_block(pipe: tuple[int, int]) -> None:
-    """Whoever started the process may have made it so."""
+    """The parent process may have set it so."""
     reader, writer = pipe
     os.set_blocking(writer, False)
     stream = LogStream(writer)

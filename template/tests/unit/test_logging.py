@@ -1,4 +1,4 @@
-"""One JSON object per line, whoever writes it."""
+"""One JSON object per line, for all writers."""
 
 import json
 import logging

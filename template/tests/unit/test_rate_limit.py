@@ -52,7 +52,7 @@ async def test_tells_what_is_left_and_when_there_is_more(
 
 
 async def test_refused_requests_do_not_count(limiter: InProcessRateLimiter, clock: Clock) -> None:
-    """Somebody who keeps asking gets through as soon as somebody who waits."""
+    """A client that keeps asking gets through as soon as one that waits."""
     for _ in range(100):
         decision = await limiter.hit(LIMIT, "client")
     assert (decision.allowed, decision.remaining, decision.reset) == (False, 0, 60)

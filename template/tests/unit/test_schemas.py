@@ -41,14 +41,14 @@ def test_numbers_that_json_does_not_know(bad: float) -> None:
 
 
 def test_depth_is_bounded() -> None:
-    """A6: deep nesting exhausts stacks, ours or somebody else's."""
+    """A6: deep nesting exhausts stacks, in this service or another."""
     Note(data=nested(MAX_JSON_DEPTH))
     with pytest.raises(ValidationError, match="nested deeper"):
         Note(data=nested(MAX_JSON_DEPTH + 1))
 
 
 def test_size_is_bounded() -> None:
-    """A6: looking through a million values would keep everybody else waiting."""
+    """A6: checking a million values would delay all other requests."""
     Note(data=[0] * (MAX_JSON_NODES - 1))
     with pytest.raises(ValidationError, match="more than"):
         Note(data=[0] * MAX_JSON_NODES)
