@@ -28,6 +28,7 @@ from app.models.user import User
 from app.schemas.user import UserCreate
 from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, register, sign_in
 from tests.conftest import SessionFactory, client_of
+from tests.waiting import until
 
 UNKNOWN, WRONG = ("nobody", PASSWORD), ("ada", "not the password")
 
@@ -321,7 +322,7 @@ async def test_c11_whose_password_it_is_does_not_change_with_a_name(
     change = {"current_password": "the password of eve", "new_password": "now it is eve's"}
     async with every_turn_taken(state, settings):
         waiting = asyncio.create_task(client.put(f"{ME}/password", json=change, headers=ada.bearer))
-        await asyncio.sleep(0.1)
+        await until(lambda: state["passwords"]._waiting.total() == 1)
         for tokens, name in ((ada, "victim"), (eve, "ada")):
             response = await client.put(ME, json={"username": name}, headers=tokens.bearer)
             assert response.status_code == 200
@@ -338,7 +339,7 @@ async def test_c11_the_current_password_is_the_one_of_now(
     change = {"current_password": PASSWORD, "new_password": "another good one"}
     async with every_turn_taken(state, settings):
         waiting = asyncio.create_task(client.put(f"{ME}/password", json=change))
-        await asyncio.sleep(0.1)
+        await until(lambda: state["passwords"]._waiting.total() == 1)
         new = get_password_hash("the owner was faster", settings)
         async with state["engine"].begin() as connection:
             await connection.execute(update(User).values(hashed_password=new))
@@ -497,8 +498,9 @@ class TestFlood:
                 asyncio.create_task(attempt(client, "ada"))
                 for _ in range(settings.db_pool_size + settings.db_max_overflow + 1)
             ]
-            await asyncio.sleep(0.2)
-            assert state["engine"].pool.checkedout() == 0  # type: ignore[attr-defined]
+            passwords: PasswordService = state["passwords"]
+            await until(lambda: passwords._waiting.total() == len(waiting))
+            await until(lambda: connections_in_use(state) == 0)
             assert (await client.get(ME)).status_code == 200
             assert not any(task.done() for task in waiting)
         await asyncio.gather(*waiting)
@@ -515,17 +517,23 @@ class TestFlood:
             await turn.__aenter__()
         change = {"current_password": PASSWORD, "new_password": "another good one"}
         changing = asyncio.create_task(client.put(f"{ME}/password", json=change))
-        await asyncio.sleep(0.1)
+        passwords: PasswordService = state["passwords"]
+        await until(lambda: passwords._waiting.total() == 1)
         queueing = asyncio.create_task(queued.__aenter__())
         await asyncio.sleep(0)
         await held[0].__aexit__(None, None, None)
         await queueing  # the current password is checked now, and the next turn is taken
-        await asyncio.sleep(0.1)
+        await until(lambda: passwords._waiting.total() == 1)
+        await until(lambda: connections_in_use(state) == 0)
         assert not changing.done()
-        assert state["engine"].pool.checkedout() == 0  # type: ignore[attr-defined]
         for turn in (*held[1:], queued):
             await turn.__aexit__(None, None, None)
         assert (await changing).status_code == 204
+
+
+def connections_in_use(state: State) -> int:
+    count: int = state["engine"].pool.checkedout()  # type: ignore[attr-defined]  # its pool has it
+    return count
 
 
 @pytest.fixture
