@@ -81,7 +81,7 @@ ROWS = [
 def test_own_suite_passes(render: Render, answers: Row) -> None:
     """`make install test`, from an empty environment. Coverage is measured where all is on."""
     project = render(preset="custom", **answers)
-    run(project, "make", "install", "test", *([] if answers == ARRAY[0] else ["ARGS=tests"]))
+    run(project, "make", "install", "coverage" if answers == ARRAY[0] else "test")
 
 
 @pytest.mark.parametrize("answers", ARRAY[:2], ids=name_of)

@@ -31,6 +31,7 @@ USED_BY_OTHERS = {
     "mypy": "make typecheck",
     "pytest-asyncio": "runs the async tests",
     "pytest-cov": "make test",
+    "pytest-xdist": "make test runs several tests at a time",
     "python-multipart": "FastAPI's parser of forms",
     "ruff": "make lint",
     "uvloop": "uvicorn's event loop",
