@@ -207,6 +207,7 @@ def test_lock_and_own_files_are_kept(render: Render) -> None:
         assert (project / name).read_text() == "# mine\n"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("version", RELEASES)
 def test_owners_file_comes_with_an_update_and_stays(
     releases: Path, tmp_path: Path, version: str
