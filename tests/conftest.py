@@ -91,7 +91,7 @@ def later(copier_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     ci = include.format("ci")
     replace_in(template / "copier.yml", ci, include.format("jobs") + ci)
     source = template / "template"
-    replace_in(source / "Makefile.jinja", "Everything one does", "All that one does")
+    replace_in(source / "Makefile", "Everything one does", "All that one does")
     replace_in(source / "app" / "core" / "events.py", "closed when it stops", "closed in the end")
     replace_in(source / "app" / "accounts" / "common_passwords.txt", "\npassword\n", "\npasswort\n")
     (source / "alembic.ini").rename(source / "database.ini")

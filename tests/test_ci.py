@@ -173,6 +173,30 @@ def check_broken(system: str, project: Path, fault: Fault) -> None:
 # ------------------------------------------------------------------------------ run
 
 
+SERVICE_ENV = re.compile(r"^ *(secret=.*\n) *(grep .*) > .*service.env", re.MULTILINE)
+
+
+def test_image_starts_with_what_production_needs(
+    github: Path, gitlab: Path, render: Render
+) -> None:
+    """CI starts the image with settings made of .env.example, which the service takes."""
+    scripts = [
+        "".join(found)
+        for file in (github / CI, gitlab / PIPELINE)
+        for found in SERVICE_ENV.findall(file.read_text(encoding="utf-8"))
+    ]
+    assert len(scripts) == 2
+    assert scripts[0] == scripts[1]
+    project = render(preset="full", python_version=PYTHON)
+    made = run(project, "bash", "-c", scripts[0])
+    settings = dict(line.split("=", 1) for line in made.splitlines())
+    assert not any("change-me" in value for value in settings.values())
+    settings |= {"ENVIRONMENT": "production", "ALLOWED_HOSTS": "localhost"}
+    code = "from app.core.config import load_settings; print(load_settings().environment)"
+    command = ("uv", "run", "--locked", "--quiet", "--no-dev", "python", "-c", code)
+    assert run(project, *command, **settings) == "production\n"
+
+
 def act(project: Path, tmp_path: Path, job: str, *command: str | Path) -> str:
     """Run a job of ci.yml on this machine, with actions that do nothing, after `command`."""
     stub = tmp_path / "stub"

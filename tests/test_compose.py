@@ -97,11 +97,15 @@ def check_production(services: dict[str, Any], answers: dict[str, bool]) -> None
     assert not services.keys() & {"postgres", "redis"}
     app = services["app"]
     assert app["environment"]["ENVIRONMENT"] == "production"
-    names = {"database_ca", "database_url"}
+    names = {"database_ca", "database_url", "metrics_token"}
     names |= {"redis_url"} if answers["redis"] else set()
-    names |= {"jwt_secret_key"} if answers["auth"] else set()
+    names |= {"jwt_secret_key", "jwt_previous_secret_key"} if answers["auth"] else set()
     for service in (app, services["migrate"]):
-        assert {secret["source"] for secret in service["secrets"]} == names
+        (secrets,) = service["volumes"]
+        assert Path(secrets["source"]).name == "secrets"
+        assert secrets["target"] == "/run/secrets"
+        assert secrets["read_only"], "the service may write secrets"
+        assert not secrets["bind"].get("create_host_path"), "it would start without secrets"
         assert not {name.lower() for name in service["environment"]} & names, "secret in a variable"
         assert "build" not in service
         assert "ports" not in service
@@ -141,8 +145,11 @@ def waits_for(services: dict[str, Any], service: str, other: str) -> object:
         ("compose.yaml", "cap_drop: [ALL]", "cap_drop: []"),
         ("compose.yaml", "stop_grace_period: 25s", "stop_grace_period: 5s"),
         ("compose.yaml", ", memory: 512M, pids", ", pids"),
-        ("compose.production.yaml", "file: secrets/database_ca", "fiel: secrets/database_ca"),
-        ("compose.production.yaml", "database_url, jwt", "database_uri, jwt"),
+        ("compose.production.yaml", "source: ./secrets", "sorce: ./secrets"),
+        ("compose.production.yaml", "target: /run/secrets", "target: /run/secret"),
+        ("compose.production.yaml", "      read_only: true", "      read_only: false"),
+        ("compose.production.yaml", "create_host_path: false", "create_host_path: true"),
+        ("compose.production.yaml", "PGSSLROOTCERT", "JWT_SECRET_KEY"),
         ("compose.production.yaml", "environment: !override", "environment:"),
         ("compose.production.yaml", "build: !reset null", "stdin_open: false"),
         ("compose.production.yaml", "postgres: !reset null", "x: !reset null"),
@@ -193,7 +200,11 @@ def test_proxys_configuration_is_right(render: Render, metrics: bool, tracing: b
     project = render(preset="minimal", metrics=metrics, tracing=tracing)
     caddyfile = ("--adapter", "caddyfile", "--config", "deploy/proxy/Caddyfile")
     run(project, "caddy", "validate", *caddyfile, DOMAIN="api.example.com", HOME=str(project))
-    run(project, "caddy", "fmt", "--diff", "deploy/proxy/Caddyfile")
+    rules = [path.relative_to(project) for path in project.glob("deploy/proxy/*.caddy")]
+    assert ("metrics" in {rule.stem for rule in rules}) is metrics
+    assert ("tracing" in {rule.stem for rule in rules}) is tracing
+    for file in (Path("deploy/proxy/Caddyfile"), *rules):
+        run(project, "caddy", "fmt", "--diff", file)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +213,7 @@ def proxied(full: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     run(full, "uv", "sync", "--locked", "--no-dev", "--quiet")
     home = tmp_path_factory.mktemp("proxy")
     port, behind = free_port(), free_port()
-    shutil.copy(full / "deploy" / "proxy" / "Caddyfile", home)
+    shutil.copytree(full / "deploy" / "proxy", home, dirs_exist_ok=True)
     for found, instead in {
         "{$DOMAIN}": f"http://127.0.0.1:{port}",
         "app:8000": f"127.0.0.1:{behind}",

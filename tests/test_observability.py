@@ -40,35 +40,48 @@ def test_alerts_fire_when_they_should(render: Render, auth: bool, redis: bool) -
     """In every variant that has its own: promtool runs the rules' tests that the project brings."""
     project = render(preset="standard", auth=auth, redis=redis)
     directory = project / "deploy" / "prometheus"
-    run(directory, "promtool", "check", "config", "prometheus.yml")
-    run(directory, "promtool", "test", "rules", "alerts_test.yml")
+    checked = run(directory, "promtool", "check", "config", "prometheus.yml")
+    tests = rule_tests_in(directory)
+    assert len(tests) == 1 + auth + redis
+    assert f"{len(tests)} rule files found" in checked
+    run(directory, "promtool", "test", "rules", *tests)
+
+
+def rule_tests_in(directory: Path) -> list[str]:
+    """Return the tests of the rules, which the project has one file of for each file of rules."""
+    tests = sorted(path.name for path in directory.glob("*alerts_test.yml"))
+    rules = sorted(path.name for path in directory.glob("*alerts.yml"))
+    assert tests == [rule.replace(".yml", "_test.yml") for rule in rules]
+    return tests
 
 
 @pytest.mark.parametrize(
-    ("found", "instead"),
+    ("file", "found", "instead"),
     [
-        ("== 0 or", "== 2 or"),
-        (" or absent(", " or vector(0) * absent("),
-        ("14.4 *", "1440 *"),
-        ('rate3d{job="my-service"} > 0.001', 'rate3d{job="my-service"} > 0.01'),
-        (" > 0.05", " > 0.5"),
-        (") > 0.9", ") > 0.99"),
-        ('target="redis"}) > 0', 'target="redis"}) > 1'),
-        (") < 0.2", ") < 0"),
-        ("login_failed|login_throttled", "login_failed"),
-        ('reused"}[15m]) > 0', 'reused"}[15m]) > 5'),
+        ("alerts.yml", "== 0 or", "== 2 or"),
+        ("alerts.yml", " or absent(", " or vector(0) * absent("),
+        ("alerts.yml", "14.4 *", "1440 *"),
+        ("alerts.yml", 'rate3d{job="my-service"} > 0.001', 'rate3d{job="my-service"} > 0.01'),
+        ("alerts.yml", " > 0.05", " > 0.5"),
+        ("alerts.yml", ") > 0.9", ") > 0.99"),
+        ("redis_alerts.yml", 'target="redis"}) > 0', 'target="redis"}) > 1'),
+        ("redis_alerts.yml", ") < 0.2", ") < 0"),
+        ("accounts_alerts.yml", "login_failed|login_throttled", "login_failed"),
+        ("accounts_alerts.yml", 'reused"}[15m]) > 0', 'reused"}[15m]) > 5'),
     ],
 )
-def test_their_tests_notice(project: Path, tmp_path: Path, found: str, instead: str) -> None:
+def test_their_tests_notice(
+    project: Path, tmp_path: Path, file: str, found: str, instead: str
+) -> None:
     """An alert that is broken makes its test fail."""
     directory = shutil.copytree(project / "deploy" / "prometheus", tmp_path / "prometheus")
-    replace_in(directory / "alerts.yml", found, instead)
-    command = ["promtool", "test", "rules", "alerts_test.yml"]
+    replace_in(directory / file, found, instead)
+    command = ["promtool", "test", "rules", file.replace(".yml", "_test.yml")]
     assert subprocess.run(command, cwd=directory, check=False).returncode != 0
 
 
 def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
-    """The service runs, is used, and is scraped: no expression of the dashboard stays empty."""
+    """The service runs, is used, and is scraped: no expression of a dashboard stays empty."""
     run(project, "uv", "sync", "--locked", "--quiet")
     port, prometheus_port = free_port(), free_port()
     config = tmp_path / "prometheus.yml"
@@ -77,7 +90,8 @@ def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
     config.write_text(
         given.replace("app:8000", f"127.0.0.1:{port}").replace("15s", "1s"), encoding="utf-8"
     )
-    shutil.copy(project / "deploy" / "prometheus" / "alerts.yml", tmp_path)
+    for rules in (project / "deploy" / "prometheus").glob("*alerts.yml"):
+        shutil.copy(rules, tmp_path)
     serve = f"app migrate && exec app serve --port {port}"
     prometheus = f"http://127.0.0.1:{prometheus_port}"
     with (
@@ -95,8 +109,9 @@ def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
         wait_for(lambda: ask(f"{prometheus}/-/ready"))
         metrics = ask(f"{api}/metrics")
         subprocess.run(["promtool", "check", "metrics"], input=metrics, text=True, check=True)
-        dashboard = project / "deploy" / "grafana" / "dashboards" / "service.json"
-        panels = json.loads(dashboard.read_text(encoding="utf-8"))["panels"]
+        dashboards = project.glob("deploy/grafana/dashboards/*.json")
+        texts = [dashboard.read_text(encoding="utf-8") for dashboard in dashboards]
+        panels = [panel for text in texts for panel in json.loads(text)["panels"]]
         missing = {
             target["expr"].replace("$__rate_interval", "20s")
             for panel in panels
@@ -110,6 +125,7 @@ def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
             time.sleep(1)
         assert not missing
         health = json.loads(ask(f"{prometheus}{API}/rules"))["data"]["groups"]
+        assert {group["name"] for group in health} >= {"availability", "cache", "accounts"}
         assert {rule["health"] for group in health for rule in group["rules"]} == {"ok"}
 
 

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARDS = DEPLOY / "grafana" / "dashboards"
-PROMETHEUS = [DEPLOY / "prometheus" / name for name in ("alerts.yml", "alerts_test.yml")]
+PROMETHEUS = sorted((DEPLOY / "prometheus").glob("*alerts*.yml"))
 
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
 
