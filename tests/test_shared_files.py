@@ -20,9 +20,6 @@ MOST_CONDITIONALS = 10
 TABLE = yaml.safe_load((ROOT / "tests" / "shared_files.yml").read_text(encoding="utf-8"))
 """The features that touch more: their shared files, by the reason."""
 
-CROWDED = {"pyproject.toml": 19}
-"""The files with more conditionals than there should be, and how many they have."""
-
 
 @pytest.mark.parametrize("feature", [name for name in FEATURES if name not in TABLE])
 def test_feature_touches_few_shared_files(sources: Sources, feature: str) -> None:
@@ -44,4 +41,4 @@ def test_feature_that_touches_more_has_reasons(sources: Sources, feature: str) -
 
 def test_no_file_has_many_conditionals(sources: Sources) -> None:
     found = {path: sources.conditionals(path) for path in sources.paths if path != "uv.lock"}
-    assert {path: n for path, n in found.items() if n > MOST_CONDITIONALS} == CROWDED
+    assert not {path: n for path, n in found.items() if n > MOST_CONDITIONALS}
