@@ -17,18 +17,18 @@ from tests.conftest import client_of, running
 
 
 @pytest.fixture
-async def client(settings: Settings, output: StringIO) -> AsyncIterator[httpx2.AsyncClient]:
+def limits() -> dict[str, float]:
+    """From when on something is slow, and when it is too late."""
+    return {"slow_request_seconds": 0.05, "slow_query_seconds": 0.05, "db_statement_timeout": 60}
+
+
+@pytest.fixture
+async def client(
+    settings: Settings, output: StringIO, limits: dict[str, float]
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a service with little patience, which logs into `output`."""
     assert not output.getvalue()
-    app = create_app(
-        settings.model_copy(
-            update={
-                "slow_request_seconds": 0.05,
-                "slow_query_seconds": 0.05,
-                "db_statement_timeout": 0.15,
-            }
-        )
-    )
+    app = create_app(settings.model_copy(update=limits))
 
     @app.get("/sleep")
     async def sleep(session: DBSession, seconds: float) -> None:
@@ -57,6 +57,7 @@ async def test_slow_request(client: httpx2.AsyncClient, output: StringIO) -> Non
     assert line["duration_ms"] >= 50
 
 
+@pytest.mark.parametrize("limits", [{"slow_request_seconds": 60}])
 async def test_quick_request(client: httpx2.AsyncClient, output: StringIO) -> None:
     await client.get("/nowhere")
     line = lines(output)["request"]
@@ -75,6 +76,9 @@ async def test_slow_statement(client: httpx2.AsyncClient, output: StringIO) -> N
     assert "0.0612345678" not in str(line)
 
 
+@pytest.mark.parametrize(
+    "limits", [{"slow_query_seconds": 0.05, "db_statement_timeout": 0.15}], ids=["short"]
+)
 async def test_slow_statement_that_fails(client: httpx2.AsyncClient, output: StringIO) -> None:
     """The one that runs into its time limit most of all."""
     assert (await client.get("/sleep?seconds=5")).status_code == 503

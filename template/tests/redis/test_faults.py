@@ -18,6 +18,7 @@ from app.core.config import Settings
 from app.main import create_app
 from app.redis.client import OptionalRedis, RedisAwayError, build_redis, close_redis
 from tests.conftest import client_of, running
+from tests.pace import within
 from tests.redis.conftest import Server
 from tests.server import PATIENCE
 
@@ -69,15 +70,15 @@ async def test_starts_and_serves_without_redis(settings: Settings, away: str) ->
     before = time.monotonic()
     async with started(app) as client:
         assert (await client.get("/ready")).status_code == 200
-        assert time.monotonic() - before < 1
+        assert within(time.monotonic() - before, 1)
         statuses, times = [], []
         for _ in range(50):
             before = time.monotonic()
             statuses.append((await client.get("/")).status_code)
             times.append(time.monotonic() - before)
         # The first few find out, each within its bound; then the breaker is open.
-        assert max(times) < 0.6
-        assert sorted(times)[40] < 0.05
+        assert within(max(times), 0.6)
+        assert within(sorted(times)[40], 0.05)
         # The limits are those of this process now.
         assert statuses == [200] * 40 + [429] * 10
         assert (await client.get("/live")).status_code == 200
@@ -147,7 +148,7 @@ async def test_no_request_fails_under_load(
 
         assert {status for _, _, status in answers} == {200}
         # No request waited long, and almost none once the circuit was open.
-        assert max(duration for _, duration, _ in answers) < 2.5
+        assert within(max(duration for _, duration, _ in answers), 2.5)
         before = [duration for moment, duration, _ in answers if moment < at_fault]
         during = [duration for moment, duration, _ in answers if known < moment < repaired]
         assert median(during) < 2 * median(before) + 0.1
@@ -160,8 +161,10 @@ async def test_no_request_fails_under_load(
             counted = await state["redis"].zcard(key)
         assert counted > first
         hits = state["cache"].statistics["answers"].hits
-        await client.get("/answer/1")
-        await client.get("/answer/1")
+        # A computation that the fault cut short may have left its lock, which expires.
+        deadline = time.monotonic() + PATIENCE
+        while state["cache"].statistics["answers"].hits <= hits and time.monotonic() < deadline:
+            await client.get("/answer/1")
         assert state["cache"].statistics["answers"].hits > hits
     # A line for a change, not for a request.
     log += capsys.readouterr().out
@@ -261,7 +264,7 @@ async def test_slow_redis_is_used_while_it_is_fast_enough(
     delay = 0.4
     before = time.monotonic()
     assert not await use(redis, client.ping)
-    assert time.monotonic() - before < 0.35
+    assert within(time.monotonic() - before, 0.35)
     await close_redis(client)
     proxy.close()
     await proxy.wait_closed()
@@ -276,5 +279,5 @@ async def test_own_deadlines_bound_every_command(
     before = time.monotonic()
     with pytest.raises(RedisTimeoutError):
         await client.get("key")
-    assert time.monotonic() - before < 1
+    assert within(time.monotonic() - before, 1)
     await close_redis(client)
