@@ -199,7 +199,11 @@ def test_hadolint_notices(full: Path, tmp_path: Path, found: str, instead: str) 
 def test_proxys_configuration_is_right(render: Render, metrics: bool, tracing: bool) -> None:
     project = render(preset="minimal", metrics=metrics, tracing=tracing)
     caddyfile = ("--adapter", "caddyfile", "--config", "deploy/proxy/Caddyfile")
-    run(project, "caddy", "validate", *caddyfile, DOMAIN="api.example.com", HOME=str(project))
+    environment = {"DOMAIN": "api.example.com", "HOME": str(project)}
+    run(project, "caddy", "validate", *caddyfile, **environment)
+    adapted = run(project, "caddy", "adapt", *caddyfile, **environment)
+    assert ('"/metrics"' in adapted) is metrics
+    assert ('{"delete":["traceparent"]}' in adapted) is tracing
     rules = [path.relative_to(project) for path in project.glob("deploy/proxy/*.caddy")]
     assert ("metrics" in {rule.stem for rule in rules}) is metrics
     assert ("tracing" in {rule.stem for rule in rules}) is tracing
