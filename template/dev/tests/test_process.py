@@ -1,4 +1,4 @@
-"""No server outlives its owner."""
+"""Servers end with their owners."""
 
 import subprocess
 import sys
@@ -24,14 +24,14 @@ with owned_process(["sleep", sys.argv[1]], log=sys.stderr.buffer, stop_signal="T
 
 @pytest.fixture
 def leftovers() -> Path:
-    """What the process would leave behind."""
+    """Files that the process would leave behind."""
     directory = Path(tempfile.mkdtemp(prefix="left-"))
     give_to_server_account(directory)
     return directory
 
 
 def seconds() -> str:
-    """Return a time to sleep that tells its process from every other."""
+    """Return a time to sleep by which its process can be found."""
     return f"1000.{randrange(10**9)}"
 
 
