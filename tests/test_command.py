@@ -384,7 +384,7 @@ class TestGuard:
 
     @pytest.mark.deep
     def test_hook_of_a_repository_may_call_it(self, project: Path, tmp_path: Path) -> None:
-        """Git tells its hooks which repository and index they are for."""
+        """Git passes repository and index to its hooks."""
         other = tmp_path / "other"
         other.mkdir()
         git(other, "init", "--quiet")

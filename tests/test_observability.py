@@ -145,6 +145,6 @@ def use(api: str) -> None:
 
 
 def shows(prometheus: str, expression: str) -> bool:
-    """Tell whether an expression has a value."""
+    """Return whether an expression has a value."""
     answer = json.loads(ask(f"{prometheus}{API}/query?{urlencode({'query': expression})}"))
     return any(result["value"][1] != "NaN" for result in answer["data"]["result"])

@@ -94,7 +94,7 @@ def exclude(template: Path, path: str, condition: str) -> None:
 
 
 def is_named(found: Iterable[str], *parts: str) -> bool:
-    """Tell whether a fault was found, with the combination of answers that it is in."""
+    """Return whether a fault was found, with the combination of answers that it is in."""
     answers = [f"{name}={answer}" for name, answer in RARE.items()]
     return any(all(part in fault for part in (*parts, *answers)) for fault in found)
 

@@ -308,7 +308,7 @@ def test_feature_turned_off_keeps_its_table(render: Render) -> None:
 
 @pytest.mark.deep
 def test_make_template_update(later: Path, tmp_path: Path) -> None:
-    """For those who have no more than uv: it updates, locks, and tells of conflicts."""
+    """For users who only have uv: it updates, locks, and reports conflicts."""
     project = start(render_at(later, tmp_path / "project", "1.0.0", preset="minimal"))
     run(project, "make", "template-update", "ARGS=-d redis=true")
     assert answers_of(project).items() >= {"redis": True, "_commit": "2.0.0"}.items()

@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def profile(username: str) -> dict[str, str]:
-    """Return what `username` registers with."""
+    """Return the registration of `username`."""
     return {"email": f"{username}@example.com", "username": username, "password": PASSWORD}
 
 
@@ -43,20 +43,20 @@ async def login(client: httpx2.AsyncClient, username: str, password: str = PASSW
 
 
 async def sign_in(client: httpx2.AsyncClient, username: str) -> dict[str, Any]:
-    """Create an account, let `client` speak for it from now on, and return the account."""
+    """Create an account, log `client` in to it, and return the account."""
     account = await register(client, username)
     client.headers.update((await login(client, username)).bearer)
     return account
 
 
 async def make_admin(session_factory: async_sessionmaker[AsyncSession], username: str) -> None:
-    """Make the account an admin, as no request can."""
+    """Make the account an admin, which no request can do."""
     async with session_factory.begin() as session:
         await session.execute(update(User).where(User.username == username).values(role=Role.ADMIN))
 
 
 class Tokens:
-    """What a login gave."""
+    """The tokens of a login."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
@@ -65,9 +65,9 @@ class Tokens:
 
     @property
     def bearer(self) -> dict[str, str]:
-        """The header that speaks for the account."""
+        """The header that authenticates the account."""
         return {"Authorization": f"Bearer {self.access}"}
 
     async def renew(self, client: httpx2.AsyncClient) -> httpx2.Response:
-        """Spend the refresh token."""
+        """Use the refresh token."""
         return await client.post(f"{AUTH}/refresh", json={"refresh_token": self.refresh})

@@ -1,4 +1,4 @@
-"""Databases that last as long as a test or a run."""
+"""Temporary databases for a test or a run."""
 
 import asyncio
 from collections.abc import Iterator

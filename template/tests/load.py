@@ -1,4 +1,4 @@
-"""Clients that keep asking, and remember every answer."""
+"""Clients that send requests and record all responses."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ Ask = Callable[[httpx2.Client], httpx2.Response]
 
 @dataclass
 class Load:
-    """What the clients have seen so far, by the phase of the test in which they asked."""
+    """The responses so far, by the phase of the test."""
 
     clients: int
     phase: str = "before"
@@ -28,7 +28,7 @@ class Load:
             self._changed.notify_all()
 
     def enter(self, phase: str, number: int = 50) -> None:
-        """Begin a phase, and wait until so many requests of it were answered."""
+        """Begin a phase, and wait for this number of responses."""
         with self._changed:
             self.phase = phase
             enough = self._changed.wait_for(
@@ -39,7 +39,7 @@ class Load:
 
 @contextmanager
 def under_load(ask: Ask, *, clients: int = 8) -> Iterator[Load]:
-    """Let so many clients ask without a pause while the block lasts."""
+    """Run this number of clients without a pause during the block."""
     load = Load(clients)
     over = threading.Event()
 

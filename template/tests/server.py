@@ -1,4 +1,4 @@
-"""The service as processes of its own, as operators run it."""
+"""The service in separate processes, as in production."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of a service without TLS. By default, each one would read all certificates first."""
 
 PATIENCE = 120.0
-"""Seconds for what happens at once on a quiet machine, and late on a busy one."""
+"""Seconds to wait for an event, enough for a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Service:
     address: str
 
     def get(self, path: str = "/") -> httpx2.Response:
-        """Ask for something, as soon as the service is up."""
+        """Send a request, as soon as the service is up."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -42,7 +42,7 @@ class Service:
                 time.sleep(0.05)
 
     def next_line(self, text: str) -> str:
-        """Wait until a line of the log holds this text, and return it."""
+        """Wait for a log line with this text, and return it."""
         assert self.process.stdout
         timer = threading.Timer(PATIENCE, self.end)
         timer.start()
@@ -54,12 +54,12 @@ class Service:
         return line
 
     def end(self) -> None:
-        """Kill every process of it."""
+        """Kill all of its processes."""
         with suppress(ProcessLookupError, PermissionError):  # all have ended
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait_for(self, path: str, status: int) -> None:
-        """Ask until this is the answer."""
+        """Repeat a request until this is its status."""
         deadline = time.monotonic() + PATIENCE
         while self.get(path).status_code != status:
             assert time.monotonic() < deadline
@@ -80,7 +80,7 @@ app.main.create_app = tests.faults.routes.create_app
 def serving(
     settings: Settings, *, program: str = AS_IT_IS, **environment: str
 ) -> Iterator[Service]:
-    """Start the service beside the tests' database; it comes up within a second or two."""
+    """Start the service with the tests' database."""
     port = free_port()
     with subprocess.Popen(
         [sys.executable, "-c", program, "serve"],

@@ -38,7 +38,7 @@ class Condition:
         return not self.names and bool(self.rows)
 
     def holds(self, row: Row) -> bool:
-        """Tell whether it holds, given at least the answers that it reads."""
+        """Return whether it holds, given at least the answers that it reads."""
         return tuple(row[name] for name in self.names) in self.rows
 
     def given(self, row: Row) -> "Condition":

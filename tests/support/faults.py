@@ -43,7 +43,7 @@ def traces_of_what_is_off(sources: Sources) -> Iterator[str]:
 
 
 def _is_metrics_own(feature: str, path: str, line: str) -> bool:
-    """Tell whether it speaks of the token of /metrics, which has nothing to do with accounts."""
+    """Return whether it is about the token of /metrics, which is independent of accounts."""
     return feature == "auth" and "metrics" in f"{path} {line}"
 
 

@@ -263,7 +263,7 @@ def ports_of(workload: Object) -> set[str | int]:
 
 
 def is_routed(rule: Object, url: str) -> bool:
-    """Tell whether a rule of an Ingress sends this path to the service."""
+    """Return whether a rule of an Ingress sends this path to the service."""
     return any(
         url == path["path"]
         or (path["pathType"] != "Exact" and f"{url}/".startswith(f"{path['path'].rstrip('/')}/"))

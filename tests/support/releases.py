@@ -26,7 +26,7 @@ def released() -> dict[str, str]:
 
 
 def has_history() -> bool:
-    """Tell whether the releases can be found: not in an archive, nor in a shallow clone."""
+    """Return whether the releases can be found: not in an archive or a shallow clone."""
     inside = (ROOT / ".git").exists()
     return inside and git(ROOT, "rev-parse", "--is-shallow-repository").strip() == "false"
 

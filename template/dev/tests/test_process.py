@@ -31,7 +31,7 @@ def leftovers() -> Path:
 
 
 def seconds() -> str:
-    """Return a time to sleep that tells its process from every other."""
+    """Return a time to sleep by which its process can be found."""
     return f"1000.{randrange(10**9)}"
 
 

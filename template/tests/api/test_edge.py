@@ -1,4 +1,4 @@
-"""What every answer carries, and which requests get none but a refusal."""
+"""Headers of all responses, and requests that are refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -94,13 +94,13 @@ async def test_security_headers_are_on_every_answer(
 
 
 async def test_https_is_for_ever(client: httpx2.AsyncClient) -> None:
-    """O12: browsers are told to come back by https, if they came by it."""
+    """O12: over HTTPS, browsers are told to use HTTPS only."""
     response = await client.get("https://test/live")
     assert response.headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
 
 
 async def test_docs_keep_their_own_policy(client: httpx2.AsyncClient) -> None:
-    """O12: the pages need scripts, which nothing else does."""
+    """O12: only the documentation pages need scripts."""
     page = await client.get("/docs")
     assert page.headers.get_list("content-security-policy") == [
         page.headers["content-security-policy"]
@@ -134,7 +134,7 @@ async def test_other_sites_may_not_read_us(client: httpx2.AsyncClient, origin: s
 
 @pytest.mark.parametrize("path", ["/live", "/nothing", "/crash", "/slow"])
 async def test_sites_of_ours_may_read_every_answer(client: httpx2.AsyncClient, path: str) -> None:
-    """A12, A13: errors as well, or a page could not tell what went wrong."""
+    """A12, A13: errors too, or a page could not read what went wrong."""
     response = await client.get(path, headers={"Origin": FRIEND})
     assert response.headers["access-control-allow-origin"] == FRIEND
     assert response.headers["access-control-allow-credentials"] == "true"
@@ -179,7 +179,7 @@ async def test_other_names_are_refused(client: httpx2.AsyncClient, host: str) ->
     response = await client.get("/", headers={"Host": host})
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
-    for probe in ("/live", "/ready"):  # which know only the address
+    for probe in ("/live", "/ready"):  # they know only the address
         assert (await client.get(probe, headers={"Host": "10.0.0.7:8000"})).status_code != 400
 
 
@@ -201,7 +201,7 @@ async def test_slow_bodies_are_given_up(client: httpx2.AsyncClient) -> None:
 
 
 async def test_answer_that_takes_too_long_is_cut(client: httpx2.AsyncClient) -> None:
-    """Half of it is out, so a 503 can no longer be."""
+    """The response has started, so it cannot become a 503."""
     with pytest.raises(TimeoutError):
         await client.get("/slow-answer")
 

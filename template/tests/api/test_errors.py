@@ -159,7 +159,7 @@ async def test_unreadable_json(client: httpx2.AsyncClient, content: bytes) -> No
 
 
 async def test_unexpected_error_is_logged_once_and_hidden(client: httpx2.AsyncClient) -> None:
-    """A12: the stack is in the log, not in the answer."""
+    """A12: the stack is in the log, not in the response."""
     with capture_logs() as lines:
         response = await client.get("/crash")
     assert_problem(response, 500, "internal_server_error")
@@ -172,7 +172,7 @@ async def test_unexpected_error_is_logged_once_and_hidden(client: httpx2.AsyncCl
 async def test_error_after_the_answer_began_cuts_the_connection(
     client: httpx2.AsyncClient,
 ) -> None:
-    """A cut connection is the only way left to say that the answer is not whole."""
+    """Only a closed connection can still show that the response is incomplete."""
     with pytest.raises(RuntimeError, match="midway"):
         await client.get("/crash-midway")
 

@@ -1,4 +1,4 @@
-"""Items are read through the cache, and never older than the last write."""
+"""Items are cached, and never older than the last write."""
 
 import asyncio
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ async def test_every_write_is_seen_at_once(client: httpx2.AsyncClient) -> None:
 async def test_reader_beside_a_writer_keeps_nothing_old(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    """It reads before the commit; what it read must not come back after."""
+    """It reads before the commit; after the commit, its result must not be served."""
     item_id = await create(client)
     hits_before = hits(state)
     for round_ in range(20):

@@ -1,4 +1,4 @@
-"""An item that comes from another service."""
+"""Items from other services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def other() -> AsyncIterator[Elsewhere]:
 async def client(
     app: FastAPI, state: State, session_factory: SessionFactory, settings: Settings
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the service that may call this machine, but has little patience."""
+    """A client of the service that may call this machine, with short timeouts."""
     values = {
         "outbound_allowed_networks": (ip_network("127.0.0.1"),),
         "outbound_total_timeout": 1,
@@ -66,7 +66,7 @@ async def test_document_becomes_an_item(client: httpx2.AsyncClient, other: Elsew
 async def test_document_is_held_to_the_same_rules(
     client: httpx2.AsyncClient, other: Elsewhere, body: bytes, where: str
 ) -> None:
-    """A1, A9: no other way in than through the schema."""
+    """A1, A9: an import is validated by the schema."""
     other.answers["/other"] = answer(body)
     refused = await client.post(IMPORT, json={"url": other.url("/other")})
     assert refused.status_code == 422
@@ -119,7 +119,7 @@ async def test_urls_that_lead_inside_are_refused(client: httpx2.AsyncClient, url
 async def test_no_connection_is_kept_while_others_are_slow(
     client: httpx2.AsyncClient, state: State, other: Elsewhere
 ) -> None:
-    """Otherwise a few slow services would stop everything that needs the database."""
+    """Otherwise a few slow services would block everything that needs the database."""
     imports = [
         asyncio.create_task(client.post(IMPORT, json={"url": other.url("/hang")})) for _ in range(5)
     ]

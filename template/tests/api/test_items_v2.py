@@ -30,7 +30,7 @@ async def test_goes_through_all_items_once(client: httpx2.AsyncClient) -> None:
 
 
 async def test_new_items_shift_nothing(client: httpx2.AsyncClient) -> None:
-    """What numbered pages get wrong."""
+    """An item that numbered pages would miss."""
     await create(client, *"abc")
     first = (await client.get(f"{ITEMS}?page_size=1")).json()
     await create(client, "d")

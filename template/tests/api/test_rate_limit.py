@@ -1,4 +1,4 @@
-"""How often a client may ask, and how the service knows the client."""
+"""Rate limits, and how clients are identified."""
 
 import re
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def client(limited_app: FastAPI, limited: State) -> AsyncIterator[httpx2.A
 
 
 async def test_answers_tell_what_is_left(client: httpx2.AsyncClient) -> None:
-    """On errors as well, and none of it before the limiter has counted."""
+    """Errors have the headers as well, but not requests that the limiter does not count."""
     first = await client.get("/")
     assert first.headers["ratelimit-limit"] == "10"
     assert first.headers["ratelimit-policy"] == "10;w=60"
@@ -53,7 +53,7 @@ async def test_answers_tell_what_is_left(client: httpx2.AsyncClient) -> None:
 
 
 async def test_o4_refusal_says_when_to_come_back(client: httpx2.AsyncClient) -> None:
-    """O12: it has what every answer has."""
+    """O12: it has the headers of all responses."""
     answers = [await client.get("/", headers={"Origin": ORIGIN}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     refusal = answers[-1]
@@ -73,7 +73,7 @@ async def test_o4_refusal_says_when_to_come_back(client: httpx2.AsyncClient) -> 
 
 
 async def test_o3_forwarding_headers_change_nothing(client: httpx2.AsyncClient) -> None:
-    """Whom to believe is the server's business: see tests/faults/test_server.py."""
+    """The server decides which header to trust: see tests/faults/test_server.py."""
     statuses = []
     for number in range(50):
         forged = f"192.0.2.{number}"
@@ -87,7 +87,7 @@ async def test_o3_forwarding_headers_change_nothing(client: httpx2.AsyncClient) 
     [
         (["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:a::"], 10),  # one /64
         (["2001:db8::1", "2001:db8:0:1::1"], 20),
-        (["192.0.2.1", "::ffff:192.0.2.1"], 10),  # one address, spelt in two ways
+        (["192.0.2.1", "::ffff:192.0.2.1"], 10),  # one address in two forms
         (["192.0.2.1", "192.0.2.2"], 20),
         (["", "no address"], 10),  # Unix sockets share one
     ],

@@ -1,4 +1,4 @@
-"""Every request has a name, and no client can abuse it."""
+"""Every request has an id, which clients cannot abuse."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What takes long is a warning."""
+"""Warnings about slow requests and statements."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.conftest import client_of, running
 
 @pytest.fixture
 def limits() -> dict[str, float]:
-    """From when on something is slow, and when it is too late."""
+    """The limits of slow requests and statements, and the timeout of statements."""
     return {"slow_request_seconds": 0.05, "slow_query_seconds": 0.05, "db_statement_timeout": 60}
 
 
@@ -26,7 +26,7 @@ def limits() -> dict[str, float]:
 async def client(
     settings: Settings, output: StringIO, limits: dict[str, float]
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a service with little patience, which logs into `output`."""
+    """A client of a service with low limits, which logs into `output`."""
     assert not output.getvalue()
     app = create_app(settings.model_copy(update=limits))
 
@@ -66,7 +66,7 @@ async def test_quick_request(client: httpx2.AsyncClient, output: StringIO) -> No
 
 
 async def test_slow_statement(client: httpx2.AsyncClient, output: StringIO) -> None:
-    """Its line belongs to the request, and shows no value."""
+    """Its line belongs to the request, and has no values."""
     answer = await client.get("/sleep?seconds=0.0612345678")
     line = lines(output)["slow_query"]
     assert (line["level"], answer.status_code) == ("warning", 200)
@@ -80,6 +80,6 @@ async def test_slow_statement(client: httpx2.AsyncClient, output: StringIO) -> N
     "limits", [{"slow_query_seconds": 0.05, "db_statement_timeout": 0.15}], ids=["short"]
 )
 async def test_slow_statement_that_fails(client: httpx2.AsyncClient, output: StringIO) -> None:
-    """The one that runs into its time limit most of all."""
+    """Most of all one that reaches its timeout."""
     assert (await client.get("/sleep?seconds=5")).status_code == 503
     assert lines(output)["slow_query"]["duration_ms"] >= 50

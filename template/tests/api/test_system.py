@@ -1,4 +1,4 @@
-"""What operators and probes ask."""
+"""Endpoints for operators and probes."""
 
 import re
 from collections.abc import AsyncIterator
@@ -72,7 +72,7 @@ async def test_ready_when_the_schema_is_new_enough(client: httpx2.AsyncClient) -
 async def test_without_a_database_the_process_lives_but_is_not_ready(
     client_without_database: httpx2.AsyncClient,
 ) -> None:
-    """F2: the service starts without its database and says so, without a crash loop."""
+    """F2: the service starts without its database and reports it, without a crash loop."""
     client = client_without_database
     with capture_logs() as lines:
         ready = await client.get("/ready")
@@ -91,7 +91,7 @@ async def test_without_a_database_the_process_lives_but_is_not_ready(
     ("head", "known", "status"),
     [
         ("9999", {"9999", "current"}, 503),  # revisions of this build were not applied
-        ("0000", {"0000"}, 200),  # a newer build migrated already: old replicas serve on
+        ("0000", {"0000"}, 200),  # a newer build has migrated: old replicas still serve
     ],
 )
 async def test_ready_compares_revisions(
@@ -118,10 +118,10 @@ async def test_not_ready_before_the_first_migration(empty_database: URL) -> None
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_docs_load_nothing_from_foreign_hosts(client: httpx2.AsyncClient, path: str) -> None:
-    """The pages work on a network without a way out."""
+    """The pages work without access to other networks."""
     page = await client.get(path)
     assert page.status_code == 200
-    # The bundles may not fetch either, whatever they hold.
+    # The bundles may not fetch anything either.
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "http" not in page.headers["content-security-policy"]
     assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -144,7 +144,7 @@ async def test_docs_are_off_in_production(settings: Settings, path: str) -> None
 
 
 async def test_openapi_describes_errors_as_they_are(settings: Settings) -> None:
-    """Each operation documents the one error body, under its real media type."""
+    """Each operation documents the error body, with its media type."""
     app = create_app(settings)
 
     @app.get("/text", response_class=PlainTextResponse)

@@ -83,7 +83,7 @@ class TestLogin:
         assert (await client.get(ME, headers=tokens.bearer)).json()["username"] == "ada"
 
     async def test_as_oauth_clients_do(self, client: httpx2.AsyncClient) -> None:
-        """They send more than we need; `/docs` does, too."""
+        """They send more parameters than needed; `/docs` does, too."""
         await register(client, "ada")
         form = {"grant_type": "password", "username": "ada", "password": PASSWORD, "scope": ""}
         assert (await client.post(f"{AUTH}/login", data=form)).status_code == 200
@@ -99,7 +99,7 @@ class TestLogin:
         assert "cache-control" not in (await client.get("/live")).headers
 
     async def test_docs_know_the_address(self, client: httpx2.AsyncClient) -> None:
-        """Relative to the service, wherever a proxy puts it."""
+        """Relative to the service, under any path of a proxy."""
         components = (await client.get("/openapi.json")).json()["components"]
         (scheme,) = components["securitySchemes"].values()
         assert scheme["flows"]["password"]["tokenUrl"] == "api/v1/auth/login"

@@ -40,7 +40,7 @@ async def test_on_commit_runs_once_and_only_for_what_is_committed(
 async def test_after_transaction_runs_however_the_commit_ends(
     settings: Settings,
 ) -> None:
-    """A commit that fails or is cut short may have worked; what was never tried has not."""
+    """A commit that fails or is interrupted may have worked; one that was not tried has not."""
     done: list[str] = []
     app = create_app(settings.model_copy(update={"request_timeout": 0.3}))
 

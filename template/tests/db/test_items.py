@@ -11,7 +11,7 @@ from tests.databases import execute
 
 
 async def test_search_uses_its_index(session_factory: SessionFactory) -> None:
-    """The query's expression and the index's must stay the same, or every search scans."""
+    """The expressions of query and index must be equal, or every search scans the table."""
     query = select(Item.id).where(matches("atlas"))
     async with session_factory() as session:
         dialect = (await session.connection()).dialect
@@ -22,7 +22,7 @@ async def test_search_uses_its_index(session_factory: SessionFactory) -> None:
 
 
 def test_f10_what_came_later_goes_without_the_rows(empty_database: URL) -> None:
-    """F10: an old version that is put back finds its data."""
+    """F10: after a rollback to the old version, its data is there."""
     upgrade(empty_database)
     execute(empty_database, "INSERT INTO items (title) VALUES ('Pocket atlas')")
     command.downgrade(alembic_config(empty_database), "items")

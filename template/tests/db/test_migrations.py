@@ -15,7 +15,7 @@ from app.db.base import Base
 from app.db.migrations import LOCK_KEY, MigrationError, alembic_config, read_revisions, upgrade
 from tests.databases import execute
 
-# Processes of their own, as replicas are; forked, so that the imports happen once.
+# Processes, like replicas; forked, so that the imports happen once.
 FOUR_REPLICAS = """
 import logging, os, sys
 from app.core.config import load_settings
@@ -85,7 +85,7 @@ async def test_waiting_replicas_hold_nothing(empty_database: URL) -> None:
 
 
 def test_database_of_a_newer_build_is_left_alone(empty_database: URL) -> None:
-    """An old replica that starts again during a rolling update must not crash."""
+    """An old replica that restarts during a rolling update must not crash."""
     upgrade(empty_database)
     execute(empty_database, "UPDATE alembic_version SET version_num = 'newer'")
     upgrade(empty_database)
@@ -98,7 +98,7 @@ def test_unknown_revision_is_told_in_words(empty_database: URL) -> None:
 
 
 def test_up_down_up(empty_database: URL) -> None:
-    """F10: every revision can be taken back."""
+    """F10: every revision can be downgraded."""
     upgrade(empty_database)
     command.downgrade(alembic_config(empty_database), "base")
     assert current(empty_database) == []
@@ -135,7 +135,7 @@ def test_what_no_model_describes_is_left_alone(empty_database: URL) -> None:
 
 @pytest.mark.usefixtures("described")
 def test_what_models_describe_is_compared(empty_database: URL) -> None:
-    """An index that its model has no more goes: it holds no data."""
+    """An index that is not in its model any more is dropped: it has no data."""
     upgrade(empty_database)
     execute(empty_database, "CREATE TABLE described (id int PRIMARY KEY)")
     command.check(alembic_config(empty_database))

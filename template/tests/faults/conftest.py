@@ -10,7 +10,7 @@ from tests.server import WITH_ROUTES, Service, serving
 
 @pytest.fixture(scope="package")
 def service(settings: Settings) -> Iterator[Service]:
-    """Start it once: that takes longer than all that these tests ask of it."""
+    """Start it once, because starting takes longer than the tests."""
     with serving(
         settings,
         program=WITH_ROUTES,

@@ -1,4 +1,4 @@
-"""Another service, with every fault there is."""
+"""Another service, with many faults."""
 
 import asyncio
 import gzip
@@ -10,7 +10,7 @@ ATLAS = {"title": "Pocket atlas", "attributes": {"pages": 64}}
 
 
 class Elsewhere:
-    """Answers by path, notes what it was asked, and fails as often as it is told to."""
+    """Responds by path, records requests, and fails as often as requested."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -58,13 +58,13 @@ class Elsewhere:
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a whole answer."""
+    """Return a complete response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 def redirect(url: str) -> bytes:
-    """Return an answer that leads to `url`."""
+    """Return a redirect to `url`."""
     return answer(b"", f"Location: {url}", status="302 Found")
 
 

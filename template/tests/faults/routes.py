@@ -1,4 +1,4 @@
-"""Routes that a test needs in a process of its own."""
+"""Routes for tests of a separate process."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ build = main.create_app  # before it is replaced by the one here
 
 
 def create_app() -> FastAPI:
-    """Build the service with routes that take their time, read or write."""
+    """Build the service with routes that wait, read or write."""
     app = build()
 
     @app.get("/slow")

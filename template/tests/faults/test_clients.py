@@ -1,4 +1,4 @@
-"""Clients that go away, and many that come."""
+"""Clients that disconnect, and many clients."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from tests.server import PATIENCE, WITH_ROUTES, Service, serving
 
 
 def test_f6_clients_that_do_not_wait(settings: Settings) -> None:
-    """F6: a request whose client has gone gives its connection back, and its log is no alarm."""
+    """F6: if its client disconnects, a request returns its connection, without an error line."""
     with serving(
         settings,
         program=WITH_ROUTES,
@@ -37,7 +37,7 @@ def test_f6_clients_that_do_not_wait(settings: Settings) -> None:
 
 
 async def leave(service: Service, path: str, times: int) -> None:
-    """Ask for something and do not wait for it."""
+    """Send a request and do not wait for the response."""
     url = urlsplit(service.address)
     for _ in range(times):
         _, writer = await asyncio.open_connection(url.hostname, url.port)
@@ -49,7 +49,7 @@ async def leave(service: Service, path: str, times: int) -> None:
 @pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="there is no /proc")
 def test_f15_nothing_leaks(settings: Settings) -> None:
-    """F15: after 50,000 requests more, memory and open files are what they were."""
+    """F15: after 50,000 more requests, memory and open files have not grown."""
     with serving(settings, program=WITH_ROUTES, RATE_LIMIT_ENABLED="false") as service:
         service.get("/live")
         asyncio.run(use(service, 10_000))
@@ -61,7 +61,7 @@ def test_f15_nothing_leaks(settings: Settings) -> None:
 
 
 def resources(service: Service) -> dict[str, int]:
-    """What the process holds."""
+    """The resources of the process."""
     process = Path("/proc", str(service.process.pid))
     resident = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
     assert resident
@@ -69,7 +69,7 @@ def resources(service: Service) -> dict[str, int]:
 
 
 async def use(service: Service, number: int, clients: int = 8) -> None:
-    """Ask for different things, with and without the database, and for what is not there."""
+    """Send different requests, with and without the database, and for unknown paths."""
     url = urlsplit(service.address)
     paths = ("/", "/health", "/query?seconds=0", f"/{number}", "/openapi.json")
     requests = [f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode() for path in paths]

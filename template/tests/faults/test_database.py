@@ -1,4 +1,4 @@
-"""What the service does while its database misbehaves."""
+"""Faults of the database."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ TOUCH = text("UPDATE alembic_version SET version_num = version_num")
 
 @dataclass(frozen=True)
 class Holders:
-    """Requests that keep a connection until they are let go."""
+    """Requests that keep a connection until they are released."""
 
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -120,7 +120,7 @@ async def mistake(session: DBSession) -> None:
 
 @pytest.fixture(scope="module")
 def app(settings: Settings) -> FastAPI:
-    """The service with a small, impatient pool, and routes that strain it."""
+    """The service with a small pool, short timeouts, and routes that load it."""
     app = create_app(
         settings.model_copy(
             update={
@@ -150,7 +150,7 @@ def holders(app: FastAPI) -> Holders:
 
 
 def assert_passing(response: httpx2.Response) -> None:
-    """The client learns that trying again may help."""
+    """The response says that trying again may help."""
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     assert response.json()["error_code"] == "service_unavailable"
@@ -159,7 +159,7 @@ def assert_passing(response: httpx2.Response) -> None:
 async def test_waiting_for_a_connection_is_bounded(
     client: httpx2.AsyncClient, holders: Holders
 ) -> None:
-    """F4: with the pool exhausted, further requests get a quick 503 and probes still answer."""
+    """F4: with an exhausted pool, further requests get a quick 503, and probes still respond."""
     requests = [asyncio.create_task(client.get("/hold")) for _ in range(8)]
     for _ in range(2):
         await holders.arrived.acquire()
@@ -188,7 +188,7 @@ async def test_waiting_for_a_lock_is_bounded(client: httpx2.AsyncClient, app: Fa
 async def test_change_under_a_snapshot(
     client: httpx2.AsyncClient, app: FastAPI, holders: Holders
 ) -> None:
-    """F5: a serialization failure. Trying again helps, but only the client knows whether to."""
+    """F5: a serialization failure. A retry helps, but only the client can decide that."""
     request = asyncio.create_task(client.get("/repeatable"))
     await holders.arrived.acquire()
     async with running(app) as state, state["engine"].begin() as connection:
@@ -198,7 +198,7 @@ async def test_change_under_a_snapshot(
 
 
 async def test_deadlock(client: httpx2.AsyncClient, holders: Holders) -> None:
-    """F5: PostgreSQL gives up one of two requests that wait for each other."""
+    """F5: PostgreSQL cancels one of two requests that wait for each other."""
     requests = [
         asyncio.create_task(client.get(f"/embrace?first={first}&second={3 - first}"))
         for first in (1, 2)
@@ -212,13 +212,13 @@ async def test_deadlock(client: httpx2.AsyncClient, holders: Holders) -> None:
 
 
 async def test_idle_transaction_is_ended(client: httpx2.AsyncClient) -> None:
-    """F3: what a request keeps locked while it does something else is let go in the end."""
+    """F3: the locks of an idle transaction are released in the end."""
     assert_passing(await client.get("/idle"))
     assert (await client.get("/process-id")).status_code == 200
 
 
 async def test_requests_that_are_given_up(client: httpx2.AsyncClient) -> None:
-    """F6: wherever a request is cancelled, its connection is there for the next."""
+    """F6: wherever a request is cancelled, its connection is returned."""
     for number in range(200):
         request = asyncio.create_task(client.get("/sleep?seconds=0.005"))
         await asyncio.sleep(number * 0.00005)
@@ -237,7 +237,7 @@ async def terminate(app: FastAPI, process_id: int) -> None:
 
 
 async def test_lost_connection_is_replaced(client: httpx2.AsyncClient, app: FastAPI) -> None:
-    """F3: a connection that died in the pool costs no request."""
+    """F3: a connection that broke in the pool fails no request."""
     process_id = (await client.get("/process-id")).json()
     await terminate(app, process_id)
     after = await client.get("/process-id")
@@ -259,7 +259,7 @@ async def test_connection_lost_in_a_transaction(
 
 
 async def test_failed_commit_is_no_success(client: httpx2.AsyncClient) -> None:
-    """F7: the answer leaves after the commit."""
+    """F7: the response is sent after the commit."""
     assert (await client.get("/fail-at-commit")).status_code == 500
 
 
@@ -278,7 +278,7 @@ async def test_failure_of_something_else_is_not_the_databases(client: httpx2.Asy
 
 
 async def test_values_stay_out_of_the_log(client: httpx2.AsyncClient, output: StringIO) -> None:
-    """An error's text ends in the log; what was sent to the database does not belong there."""
+    """The text of an error is logged, so it must not contain values."""
     assert (await client.get("/values")).status_code == 500
     log = output.getvalue()
     assert "DivisionByZeroError" in log
@@ -298,8 +298,8 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_database_away(
     settings: Settings, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F1, F2: refused or silent, the client hears of it within the limits."""
-    silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never says a word
+    """F1, F2: if the database refuses or is silent, the client gets an error within the limits."""
+    silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never responds
     rude = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     nowhere = {
         "no socket": settings.database_url.set(query={"host": "/nowhere"}),
@@ -333,8 +333,8 @@ async def test_database_away(
 
 
 async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F1: a probe gets its answer in time, however long a connection may take."""
-    assert health.CHECK_TIMEOUT < 1  # the patience that probes usually have
+    """F1: a probe gets a response in time, even if connections take long."""
+    assert health.CHECK_TIMEOUT < 1  # the usual timeout of probes
     monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = settings.database_url.set(host="127.0.0.1", port=silent.getsockname()[1], query={})
@@ -349,7 +349,7 @@ async def test_checks_are_bounded(settings: Settings, monkeypatch: pytest.Monkey
 async def test_busy_pool_is_no_unhealthy_database(
     client: httpx2.AsyncClient, holders: Holders
 ) -> None:
-    """Under load, replicas must not all leave the balancer at once."""
+    """Under load, the load balancer must not remove all replicas."""
     requests = [asyncio.create_task(client.get("/hold")) for _ in range(2)]
     for _ in requests:
         await holders.arrived.acquire()

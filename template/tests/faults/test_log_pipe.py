@@ -11,12 +11,12 @@ from tests.server import PATIENCE, PLAIN, serving
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_f18_log_pipe_blocked_then_closed(settings: Settings, processes: str) -> None:
-    """F18: neither a log collector that hangs nor one that is gone stops a request."""
+    """F18: neither a hanging log collector nor a missing one blocks requests."""
     with serving(settings, RATE_LIMIT_ENABLED="false", WEB_CONCURRENCY=processes) as service:
         service.get("/live")
         written_by_now = 0
         with httpx2.Client(base_url=service.address, verify=PLAIN) as client:
-            while written_by_now < 200_000:  # some times what a pipe holds
+            while written_by_now < 200_000:  # several times the size of a pipe
                 path = "/" + "x" * 1000
                 assert client.get(path).status_code == 404
                 written_by_now += len(path)

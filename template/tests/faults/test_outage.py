@@ -1,4 +1,4 @@
-"""A database that is away for a while, seen from outside of the process."""
+"""Outages of the database, seen by clients."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def own(settings: Settings) -> Iterator[tuple[Settings, Start]]:
         @contextmanager
         def start() -> Iterator[None]:
             options = ("listen_addresses=", f"unix_socket_directories={home}")
-            # QUIT is an end without a farewell: afterwards, the server has to recover.
+            # QUIT is an immediate shutdown: afterwards, the server has to recover.
             with running_server(binaries, data, options, log=log, stop_signal="QUIT"):
                 yield
 
@@ -42,7 +42,7 @@ def own(settings: Settings) -> Iterator[tuple[Settings, Start]]:
 
 
 def test_f2_database_away_at_start(own: tuple[Settings, Start]) -> None:
-    """F2: the process waits for its database, it does not crash; then it goes on by itself."""
+    """F2: the process waits for its database without a crash, then continues by itself."""
     settings, start = own
     with serving(settings) as service:
         assert service.get("/live").status_code == 200
@@ -56,7 +56,7 @@ def test_f2_database_away_at_start(own: tuple[Settings, Start]) -> None:
 
 @pytest.mark.soak
 def test_f3_restart_under_load(own: tuple[Settings, Start]) -> None:
-    """F3: clients of a database that crashes are told to come back, and nothing else.
+    """F3: while the database crashes and recovers, clients get a 503 and no other error.
 
     What was confirmed to them is there afterwards, and no connection that died is left in the pool.
     """

@@ -26,7 +26,7 @@ async def other() -> AsyncIterator[Elsewhere]:
 
 @pytest.fixture
 def impatient(settings: Settings) -> Settings:
-    """Impatient settings that let this machine be called."""
+    """Settings with short timeouts that allow calls to this machine."""
     values = {
         "outbound_allowed_networks": (ip_network("127.0.0.1"),),
         "outbound_connect_timeout": 0.25,
@@ -98,7 +98,7 @@ async def test_whoever_asks_for_an_hour_is_not_waited_for(
 
 @pytest.mark.parametrize("path", ["/hang", "/drip"])
 async def test_waiting_is_bounded(impatient: Settings, other: Elsewhere, path: str) -> None:
-    """Also for an answer that comes one byte at a time."""
+    """Also for a response that arrives one byte at a time."""
     timeouts = {"outbound_connect_timeout": 0.5, "outbound_read_timeout": 0.5}
     total = {"outbound_total_timeout": 5}
     client = OutboundClient(impatient.model_copy(update=timeouts | total))
@@ -131,8 +131,8 @@ async def test_nobody_there(client: OutboundClient) -> None:
 async def test_failing_host_is_left_alone_and_found_again(
     impatient: Settings, other: Elsewhere
 ) -> None:
-    """Fifty callers: one of them finds out whether it is back."""
-    patient = {"connect": 20, "read": 20, "total": 60}  # each answer comes, however late
+    """Of fifty callers, one probes whether the host has recovered."""
+    patient = {"connect": 20, "read": 20, "total": 60}  # every response is awaited
     values = {f"outbound_{name}_timeout": seconds for name, seconds in patient.items()}
     client = OutboundClient(impatient.model_copy(update=values))
     other.failures = 1000
@@ -159,7 +159,7 @@ async def test_failing_host_is_left_alone_and_found_again(
 async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
     try:
         await client.get(url)
-    except Exception as error:  # noqa: BLE001  # whatever it is
+    except Exception as error:  # noqa: BLE001  # any error
         return type(error)
     return None
 
@@ -182,7 +182,7 @@ async def test_names_that_cannot_be(client: OutboundClient, url: str) -> None:
 
 
 async def test_redirect_is_not_read(client: OutboundClient, other: Elsewhere) -> None:
-    """Neither unpacked, nor believed, nor remembered."""
+    """Its body is not decompressed, and its cookies are not stored."""
     gzipped = ("Location: /atlas", "Content-Encoding: gzip", "Set-Cookie: a=b")
     for body in (gzip.compress(b"x" * 10**7), b"nonsense"):
         other.answers["/trap"] = answer(body, *gzipped, status="302 Found")
@@ -205,7 +205,7 @@ async def test_impossible_date_asks_for_nothing(client: OutboundClient, other: E
 async def test_slow_hosts_do_not_open_the_circuit_of_others(
     impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They take turns; who waits too long for one has learnt nothing of the host."""
+    """They queue; a timeout in the queue is not a failure of the host."""
     monkeypatch.setattr(outbound, "MAX_CALLS", 5)
     monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, "127.0.0.1"))
     client = OutboundClient(impatient)
@@ -261,7 +261,7 @@ async def test_redirects_are_followed_to_public_addresses_only(
     ],
 )
 async def test_addresses_inside_are_refused(impatient: Settings, host: str) -> None:
-    """However they are written: without a request, and without a retry."""
+    """In any form, without a request and without a retry."""
     client = OutboundClient(impatient.model_copy(update={"outbound_allowed_networks": ()}))
     with pytest.raises((AddressRefusedError, OutboundError, TransientError)) as caught:
         await client.get(f"http://{host}:1/")
@@ -278,7 +278,7 @@ def addresses(port: int, *found: str) -> list[tuple[object, ...]]:
 async def test_name_is_resolved_once(
     impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name server that answers differently the second time leads nowhere else."""
+    """A name server with a different second response cannot redirect the connection."""
     answers = iter(["127.0.0.1", "10.0.0.1"])
     monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, next(answers)))
     client = OutboundClient(impatient)

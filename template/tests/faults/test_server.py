@@ -25,7 +25,7 @@ def test_announced_gigabyte_is_refused_at_once(service: Service, header: bytes) 
 
 
 def test_unannounced_body_is_cut_off(service: Service) -> None:
-    """A7: a body in chunks says nothing of its length."""
+    """A7: a chunked body has no announced length."""
     head = b"POST /notes HTTP/1.1\r\nHost: test\r\n"
     head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
@@ -47,14 +47,14 @@ def send(service: Service, request: bytes) -> bytes:
 
 
 def assert_too_large(reply: bytes) -> None:
-    """It is refused in few words, in the form that every error has."""
+    """It gets a short error with the usual body."""
     assert reply.startswith(b"HTTP/1.1 413 ")
     assert b"application/problem+json" in reply
     assert len(reply) < 4096
 
 
 def test_o3_only_the_proxys_word_counts(service: Service) -> None:
-    """Of `X-Forwarded-For`, the last address that no proxy of ours added; nothing else at all."""
+    """The client is the last address in `X-Forwarded-For` that is not a trusted proxy."""
     service.get("/live")
 
     def passing(number: int, forwarded: str, **headers: str) -> int:
@@ -72,7 +72,7 @@ def test_o3_only_the_proxys_word_counts(service: Service) -> None:
 
 
 def test_f17_writes_no_file(settings: Settings, tmp_path: Path) -> None:
-    """F17: it runs on a read-only disk, without a home."""
+    """F17: it runs on a read-only disk, without a home directory."""
     program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n{AS_IT_IS}"
     with serving(settings, program=program, HOME="/nowhere", TMPDIR=str(tmp_path)) as service:
         assert service.get("/ready").status_code == 200
@@ -89,7 +89,7 @@ if "--multiprocessing-fork" in sys.argv:
 
 @pytest.mark.soak
 def test_processes_may_take_their_time_to_start(settings: Settings, tmp_path: Path) -> None:
-    """On a busy machine they need longer than uvicorn would wait before it replaces them."""
+    """On a busy machine, they take longer than uvicorn's default timeout."""
     (tmp_path / "sitecustomize.py").write_text(SLOW_START)
     with serving(settings, WEB_CONCURRENCY="2", PYTHONPATH=str(tmp_path)) as service:
         started = time.monotonic()
@@ -103,7 +103,7 @@ def test_processes_may_take_their_time_to_start(settings: Settings, tmp_path: Pa
 
 
 def test_serves_logs_and_stops(service: Service) -> None:
-    """It answers, writes nothing but JSON lines, and ends with status 0 on SIGTERM."""
+    """It responds, writes only JSON lines, and exits with 0 on SIGTERM."""
     response = service.get("/ready")
     service.process.send_signal(signal.SIGTERM)
     output, _ = service.process.communicate(timeout=PATIENCE)

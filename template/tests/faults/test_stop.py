@@ -1,4 +1,4 @@
-"""The end of a process, as a rolling update brings it about."""
+"""Graceful shutdown, as in a rolling update."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.server import PATIENCE, WITH_ROUTES, serving
 
 
 def test_f8_drain(settings: Settings) -> None:
-    """F8: after SIGTERM, /ready says no, requests are served, and those under way finish."""
+    """F8: after SIGTERM, /ready returns 503, requests are served, and those under way finish."""
     with serving(settings, program=WITH_ROUTES, DRAIN_SECONDS="3") as service:
         assert service.get("/ready").status_code == 200
         assert "connection" not in service.get("/").headers
@@ -75,7 +75,7 @@ sys.exit(7 if workers.failed else 0)
 
 
 def test_f8_idle_process_ends_soon(settings: Settings) -> None:
-    """F8: without a drain, there is nothing to wait for."""
+    """F8: without a drain, the process does not wait."""
     with serving(settings, DRAIN_SECONDS="0") as service:
         assert service.get("/live").status_code == 200
         started = time.monotonic()
@@ -86,7 +86,7 @@ def test_f8_idle_process_ends_soon(settings: Settings) -> None:
 
 @pytest.mark.soak
 def test_f8_rolling_update_loses_nothing(settings: Settings) -> None:
-    """F8: clients behind a balancer that asks /ready see no failure while a process is replaced."""
+    """F8: behind a load balancer, no request fails while a process is replaced."""
     environment = {"DRAIN_SECONDS": "2", "RATE_LIMIT_ENABLED": "false"}
     with serving(settings, **environment) as old, serving(settings, **environment) as new:
         old.get("/live")
@@ -96,7 +96,7 @@ def test_f8_rolling_update_loses_nothing(settings: Settings) -> None:
             old.process.send_signal(signal.SIGTERM)
             old.wait_for("/ready", 503)
             load.enter("draining")
-            targets[0] = new.address  # half a second is what a balancer takes to notice
+            targets[0] = new.address  # a load balancer takes half a second to notice
             load.enter("replaced")
             assert old.process.wait(timeout=PATIENCE) == 0
             load.enter("after")

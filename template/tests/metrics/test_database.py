@@ -1,4 +1,4 @@
-"""What the pool does, and what was committed."""
+"""Metrics of the pool and of commits."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ async def hold(state: State, seconds: float, *, die: bool) -> None:
 
 @pytest.mark.parametrize("die", [False, True])
 async def test_connections_in_use_and_idle(pooled: FastAPI, die: bool) -> None:
-    """Also when they overflow the pool, break, and when it is closed."""
+    """Also when connections overflow the pool or break, and when the pool is closed."""
     in_use, idle = value(NAME, **IN_USE), value(NAME, **IDLE)
     async with running(pooled) as state:
         assert value(f"{NAME}_max") == 5
@@ -53,7 +53,7 @@ async def test_connections_in_use_and_idle(pooled: FastAPI, die: bool) -> None:
 
 
 async def test_database_that_refuses(settings: Settings, empty_database: URL) -> None:
-    """A connection that could not be handed out was never in use."""
+    """A connection that could not be checked out was never in use."""
     app = create_app(settings.model_copy(update={"database_url": empty_database}))
     in_use, idle = value(NAME, **IN_USE), value(NAME, **IDLE)
     name = empty_database.database

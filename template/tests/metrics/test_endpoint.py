@@ -1,4 +1,4 @@
-"""Who may read the metrics, and in which form."""
+"""Access to the metrics, and their format."""
 
 import httpx2
 import pytest
@@ -67,7 +67,7 @@ async def test_switched_off(settings: Settings) -> None:
 
 
 async def test_scraper_knows_only_the_address(settings: Settings) -> None:
-    """It gets an answer by any name, and as often as it likes."""
+    """It may use any host name, and has no rate limit."""
     update = {"allowed_hosts": ("api.example.com",), "rate_limit_enabled": True}
     app = create_app(settings.model_copy(update=update | {"rate_limit_per_minute": 2}))
     async with running(app) as state, client_of(app, state) as client:

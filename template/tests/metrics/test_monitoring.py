@@ -1,4 +1,4 @@
-"""Alerts and dashboards speak of what the service exports, and of all of it."""
+"""Alerts and dashboards use exported metrics only, and dashboards show all of them."""
 
 import json
 import re

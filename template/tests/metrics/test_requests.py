@@ -1,4 +1,4 @@
-"""Every request is counted, under labels of which there are few."""
+"""Every request is counted, with a bounded set of labels."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def test_counted_by_method_route_and_status(client: httpx2.AsyncClient) ->
 
 
 async def test_errors_are_counted_by_their_code(client: httpx2.AsyncClient) -> None:
-    """The one that the answer names; or that half an answer was out."""
+    """The error code of the response; or that the response was incomplete."""
     bad = increase("fastapi_errors_total", type="unprocessable_content", endpoint=THING)
     crash = increase(
         "fastapi_errors_total", type="internal_server_error", endpoint=f"{THING}/broken"
@@ -106,7 +106,7 @@ async def test_duration_and_progress(client: httpx2.AsyncClient) -> None:
 
 
 async def test_background_work_is_not_part_of_the_answer(client: httpx2.AsyncClient) -> None:
-    """Neither its time nor its failure."""
+    """Neither its duration nor its failure counts."""
     endpoint = f"{THING}/later"
     took = increase("fastapi_request_duration_seconds_sum", method="GET", endpoint=endpoint)
     cut = increase("fastapi_errors_total", type="broken_off", endpoint=endpoint)
@@ -124,7 +124,7 @@ async def test_probes_and_scrapes_do_not_count(client: httpx2.AsyncClient, path:
 
 
 async def test_o6_no_client_can_make_series(client: httpx2.AsyncClient) -> None:
-    """Whatever is asked for, in whatever way: all of it counts under a few words of ours."""
+    """Any path and any method count under a bounded set of labels."""
 
     def series() -> set[str]:
         return {
@@ -159,7 +159,7 @@ async def test_o6_no_client_can_make_series(client: httpx2.AsyncClient) -> None:
 )
 @pytest.mark.usefixtures("app")
 def test_alerts_see_the_first_failure(name: str, labels: dict[str, str]) -> None:
-    """An increase shows only in a series that was there before."""
+    """Prometheus sees an increase only in an existing series."""
     assert REGISTRY.get_sample_value(name, labels) is not None
 
 

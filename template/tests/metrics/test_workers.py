@@ -1,4 +1,4 @@
-"""Several processes count together, whatever becomes of one of them."""
+"""Several processes count together, even if one of them is killed."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def scraped(service: Service, name: str, **labels: str) -> float:
 
 
 def processes(directory: Path) -> set[int]:
-    """Those that have gauges."""
+    """The processes that have gauges."""
     return {
         int(file.stem.rpartition("_")[2]) for file in directory.glob("metrics-*/gauge_live*_*.db")
     }

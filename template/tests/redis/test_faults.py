@@ -198,7 +198,7 @@ async def optional(settings: Settings, server: Server) -> AsyncIterator[Optional
 
 
 async def use(redis: OptionalRedis, command: Callable[[], Awaitable[object]]) -> bool:
-    """Tell whether it worked out."""
+    """Return whether the use succeeded."""
     try:
         await redis.use(command)
     except RedisAwayError:

@@ -48,7 +48,7 @@ def test_series_begin_at_zero(outcome: str) -> None:
 
 
 async def test_redis_away(settings: Settings, server: Server) -> None:
-    """Calls go past the cache, and the circuit's gauge tells why, until it is back."""
+    """While Redis is down, calls bypass the cache, and the circuit's gauge shows it."""
     app = create_app(
         settings.model_copy(
             update={

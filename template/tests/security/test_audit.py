@@ -143,7 +143,7 @@ async def test_what_is_not_committed_never_was(
 async def test_o10_a_log_names_nobody_by_address(
     watched_client: httpx2.AsyncClient, output: StringIO
 ) -> None:
-    """The request's line tells the caller by id and username; nothing tells the e-mail address."""
+    """The request's line has the caller's id and username; no line has the e-mail address."""
     account = await sign_in(watched_client, "ada")
     await watched_client.get(ME)
     await attempt(watched_client, "ada@example.com", "wrong")

@@ -61,7 +61,7 @@ async def test_refresh_gives_a_new_pair(client: httpx2.AsyncClient, tokens: Toke
 async def test_t8_replay_ends_the_session_for_thief_and_owner(
     client: httpx2.AsyncClient, tokens: Tokens, state: State
 ) -> None:
-    """And the end survives the 401 that tells of it."""
+    """The end of the session is stored although the response is a 401."""
     other = await login(client, "ada")
     renewed = Tokens((await tokens.renew(client)).json())
     with capture_logs() as lines:

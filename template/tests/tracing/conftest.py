@@ -1,4 +1,4 @@
-"""The service with every request traced, and a real collector."""
+"""The service with all requests traced, and a collector."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def collector() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="package")
 def traced(settings: Settings, collector: Receiver) -> Settings:
-    """Settings by which everything is traced."""
+    """Settings with which all requests are traced."""
     return settings.model_copy(
         update={
             "otel_enabled": True,
@@ -105,7 +105,7 @@ async def traced_app(traced: Settings) -> FastAPI:
 
 @pytest.fixture(scope="package", autouse=True)
 async def traced_state(traced_app: FastAPI) -> AsyncIterator[State]:
-    """Started first, so that `trace.get_tracer` gives its tracers."""
+    """Started first, so that `trace.get_tracer` returns its tracers."""
     async with running(traced_app) as state:
         yield state
 
@@ -115,14 +115,14 @@ async def client(
     traced_app: FastAPI, traced_state: State, session_factory: SessionFactory
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the traced service, whose commits are real."""
-    assert session_factory  # which cleans up
+    assert session_factory  # it cleans up
     async with client_of(traced_app, traced_state) as client:
         yield client
 
 
 @pytest.fixture
 def flush(collector: Receiver) -> Flush:
-    """Send all spans, and return where they arrived; what was there before is gone."""
+    """Send all spans, and return the collector, without earlier spans."""
     collector.clear()
 
     async def send() -> Receiver:
@@ -136,7 +136,7 @@ def flush(collector: Receiver) -> Flush:
 
 @pytest.fixture
 def tracing(traced: Settings, collector: Receiver) -> Tracing:
-    """A service that traces a share of its requests, and has sent all when it is left."""
+    """A service that traces a share of its requests; at the end, it has sent all spans."""
     collector.clear()
 
     @asynccontextmanager

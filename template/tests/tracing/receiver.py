@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 @dataclass(frozen=True)
 class ReceivedSpan:
-    """A span as it came."""
+    """A span, as it was received."""
 
     name: str
     kind: int
@@ -31,7 +31,7 @@ SERVER, CLIENT = 2, 3
 
 @dataclass
 class Receiver:
-    """What arrived."""
+    """The received spans."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}"
 
     def clear(self) -> None:
-        """Forget it all."""
+        """Clear all spans."""
         self.spans.clear()
         self.bodies.clear()
 

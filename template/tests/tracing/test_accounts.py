@@ -9,7 +9,7 @@ from tests.tracing.conftest import Flush
 
 @pytest.mark.usefixtures("committed")
 async def test_hashing_of_a_password(client: httpx2.AsyncClient, flush: Flush) -> None:
-    """The slowest part of a login, which is no call, has a span of its own."""
+    """Password hashing, the slowest part of a login, has a span."""
     await register(client, "ada")
     spans = await flush()
     request = spans.named("POST /api/v1/auth/register")

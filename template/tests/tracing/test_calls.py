@@ -18,7 +18,7 @@ async def call(request: Request, port: int) -> None:
 
 
 async def test_call_to_another_service(tracing: Tracing, collector: Receiver) -> None:
-    """The other side is told the trace; no baggage travels on, and no query is kept."""
+    """The trace is propagated, without baggage; the span has no query."""
     async with tracing(1, **ALLOWED) as client, elsewhere() as other:
         address = f"http://ada:hunter2@127.0.0.1:{other.port}/atlas"
         other.answers["/atlas"], atlas = redirect(address), other.answers["/atlas"]
@@ -41,7 +41,7 @@ async def test_call_to_another_service(tracing: Tracing, collector: Receiver) ->
 async def test_what_is_not_traced_is_not_traced_elsewhere(
     tracing: Tracing, collector: Receiver, capsys: Capture
 ) -> None:
-    """Another service is told so, and in which trace it would have been."""
+    """The trace is propagated, marked as not sampled."""
     async with tracing(0, **ALLOWED) as client, elsewhere() as other:
         await client.get(f"/call?port={other.port}")
         (head,) = other.requests

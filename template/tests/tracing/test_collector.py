@@ -19,7 +19,7 @@ from tests.tracing.conftest import routes
 
 @pytest.fixture(params=["refuses", "hangs"])
 def away(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a collector should be."""
+    """The address of a collector."""
     with ExitStack() as stack:
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -44,7 +44,7 @@ async def test_no_request_waits_or_fails(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nor does the end of the process; what cannot be sent is bounded, then dropped."""
+    """Shutdown is not delayed either; spans that cannot be sent are bounded, then dropped."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "256")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "64")
     app = create_app(traced.model_copy(update={"otel_exporter_otlp_endpoint": away}))
@@ -55,4 +55,4 @@ async def test_no_request_waits_or_fails(
     assert within(time.monotonic() - ended, STOP_TIMEOUT + 1)
     assert median(durations[100:]) < 3 * median(durations[:25])
     assert within(max(durations), 1)
-    assert capsys.readouterr().out.count(" batch") <= 1  # the log is not full of it
+    assert capsys.readouterr().out.count(" batch") <= 1  # not one line per attempt

@@ -1,4 +1,4 @@
-"""T15, A11: no secret in a span, whatever becomes of a request; nor in a log line."""
+"""T15, A11: no secret in a span or a log line, whether a request succeeds or fails."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""O8: from any line of a request to its trace, and to its other lines."""
+"""O8: all lines of a request have its ids."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.tracing.receiver import Receiver
 
 @asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the service behind a real server, which has sent all spans when it is left."""
+    """A client of the service on a real server; at the end, all spans have been sent."""
     app = create_app(settings)
     app.include_router(routes)
     config = uvicorn.Config(app, port=free_port(), log_config=None, access_log=False)
@@ -54,7 +54,7 @@ Capture = pytest.CaptureFixture[str]
 async def test_every_line_of_a_request_names_it(
     traced: Settings, collector: Receiver, capsys: Capture, path: str, events: list[str]
 ) -> None:
-    """Its errors, what the server says of it, and what it leaves for later."""
+    """Errors, lines of the server, and background work."""
     collector.clear()
     # On a busy machine, any query may count as slow. Only that of /slow always does.
     seconds = traced.slow_query_seconds if path == "/slow" else 60

@@ -1,4 +1,4 @@
-"""From metrics to traces."""
+"""Exemplars."""
 
 import httpx2
 import pytest
@@ -9,7 +9,7 @@ from tests.tracing.receiver import Receiver
 
 @pytest.mark.usefixtures("committed")
 async def test_metrics_lead_to_traces(client: httpx2.AsyncClient, flush: Flush) -> None:
-    """A bucket of the durations names a trace that fell into it (an exemplar)."""
+    """A bucket of the durations has a trace as an exemplar."""
     await client.get("/things/1")
     request = (await flush()).named("GET /things/{thing_id}")
     accept = {"Accept": "application/openmetrics-text;version=1.0.0"}

@@ -1,4 +1,4 @@
-"""Which requests are traced."""
+"""Sampling of requests."""
 
 import pytest
 from opentelemetry.trace import SpanKind
@@ -14,7 +14,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 async def test_untraced_request_leaves_no_span(
     tracing: Tracing, collector: Receiver, capsys: Capture
 ) -> None:
-    """Neither do its statements; but its log lines belong together all the same."""
+    """Its statements have no spans either, but its log lines have one trace id."""
     async with tracing(0) as client:
         for path in ("/things/1", "/slow", "/later"):
             assert (await client.get(path)).status_code == 200
@@ -29,7 +29,7 @@ async def test_untraced_request_leaves_no_span(
 async def test_caller_has_decided(
     tracing: Tracing, collector: Receiver, capsys: Capture, flag: str, share: float
 ) -> None:
-    """Its decision holds, and its trace goes on (W3C Trace Context)."""
+    """Its decision holds, and its trace continues (W3C Trace Context)."""
     async with tracing(share) as client:
         await client.get("/things/1", headers={"traceparent": f"00-{TRACE}-{SPAN}-{flag}"})
     assert {line["trace_id"] for line in requests(capsys)} == {TRACE}

@@ -1,4 +1,4 @@
-"""Wrong settings of the traces are told in words."""
+"""Wrong settings of tracing are reported."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""A request is one trace, from its arrival to what it asks of others."""
+"""A request is one trace, including its calls."""
 
 import httpx2
 import pytest
@@ -38,7 +38,7 @@ async def test_who_sent_it(client: httpx2.AsyncClient, flush: Flush) -> None:
 async def test_failed_statement(
     client: httpx2.AsyncClient, flush: Flush, path: str, failure: str
 ) -> None:
-    """It says what kind of failure, and nothing that was sent."""
+    """It has the type of the failure, without values."""
     assert (await client.get(path)).status_code >= 500
     spans = await flush()
     request = spans.named(f"GET {path}")

@@ -1,4 +1,4 @@
-"""What operators do with accounts."""
+"""Commands for accounts."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ ADMIN = ["create-admin", "--email", "boss@example.com", "--username", "boss"]
 
 @pytest.fixture
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
-    """A runner whose environment names the test database, which it leaves empty."""
+    """A runner for the test database, which it leaves empty."""
     monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("DATABASE_URL", settings.database_url.render_as_string(hide_password=False))
     yield CliRunner()

@@ -8,7 +8,7 @@ from app.core import resilience
 from app.core.circuit_breaker import CircuitBreaker, CircuitOpenError, CircuitState
 from app.core.resilience import with_circuit_breaker
 
-pytestmark = pytest.mark.usefixtures("output")  # what is logged goes there
+pytestmark = pytest.mark.usefixtures("output")  # for log lines
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 
 class Target:
-    """Something to call, which counts the calls and can be held up."""
+    """A target that counts calls and can be blocked."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -137,7 +137,7 @@ async def test_cancelled_call_is_no_failure(
     await asyncio.gather(call, return_exceptions=True)
     target.gate.set()
     assert changes == []
-    await fail(breaker, target, 1)  # the two before still count
+    await fail(breaker, target, 1)  # the two earlier failures still count
     assert changes == [CircuitState.OPEN]
 
 
@@ -170,7 +170,7 @@ async def test_probe_that_hangs_does_not_keep_the_circuit_open(
     target.error = None
     assert await breaker.call(target) == "answer"
     await asyncio.gather(hanging, return_exceptions=True)
-    # What the old probe found no longer counts.
+    # The outcome of the old probe does not count.
     assert changes == [CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED]
 
 
@@ -178,13 +178,13 @@ async def test_probe_that_hangs_does_not_keep_the_circuit_open(
 async def test_outcome_that_comes_late_changes_nothing(
     breaker: CircuitBreaker, target: Target, clock: Clock, error: Exception | None
 ) -> None:
-    """A slow call of before neither closes the circuit nor opens it anew."""
+    """A slow earlier call neither closes nor reopens the circuit."""
     target.error = error
     target.gate.clear()
     late = asyncio.create_task(breaker.call(target))
     await asyncio.sleep(0)
     target.gate.set()
-    await fail(breaker, target, 3)  # all before the one under way is woken
+    await fail(breaker, target, 3)  # all of them before the call under way continues
     assert not late.done()
     clock.now += 1
     await asyncio.gather(late, return_exceptions=True)
@@ -232,7 +232,7 @@ async def test_each_target_has_a_breaker_of_its_own(monkeypatch: pytest.MonkeyPa
         await visit("down")
     assert await visit("up") == "up"
     assert called == ["down", "up"]
-    # There may be any number of targets; the one called longest ago is forgotten.
+    # The number of targets is bounded; the least recently called one is forgotten.
     await visit("other")
     with pytest.raises(ConnectionError):
         await visit("down")
