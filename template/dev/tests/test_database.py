@@ -1,4 +1,4 @@
-"""`app dev`: a database of the project's own that stays."""
+"""`app dev`: the persistent database of the project."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ with project_database(Path.cwd()):
 
 @pytest.fixture(scope="module")
 def project() -> Iterator[Path]:
-    """A project whose database all tests here share, as commands do one after the other."""
+    """A project with a database that these tests share, like consecutive commands."""
     memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
         Path(directory).chmod(0o755)
@@ -44,7 +44,7 @@ def project() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in the project, without settings from outside."""
+    """Run in the project, without settings from the environment."""
     monkeypatch.chdir(project)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # Set first, so that it is unset again after a command has set it.
@@ -74,7 +74,7 @@ def test_existing_environment_file_is_kept(project: Path) -> None:
 
 
 def test_secrets_that_are_missing_are_added_once(project: Path) -> None:
-    """As after a feature was turned on that needs one."""
+    """For example, after a feature that needs one was turned on."""
     (project / ".env").write_text("ENVIRONMENT=development")
     for _ in range(2):
         provide_dotenv(project)

@@ -1,4 +1,4 @@
-"""The servers that development and tests bring along."""
+"""PostgreSQL servers for development and tests."""
 
 import os
 import subprocess
@@ -24,14 +24,14 @@ with throwaway_server() as url:
 
 
 def test_server_is_gone_with_its_owner() -> None:
-    """However a test run ends, nothing of it stays: here by kill -9, which no code can catch.
+    """After a test run, nothing stays, even after kill -9, which no code can catch.
 
-    The server runs beside that of the other tests: any number of them can.
+    The server runs next to the one of the other tests: any number of servers can run.
     """
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     url = parse_database_url(owner.stdout.readline())
-    # It sorts and folds text as every other does, whatever the machine's locale.
+    # It sorts and folds text in the same way for any locale of the machine.
     letters = "SELECT string_agg(x, '' ORDER BY x) FROM unnest('{b,a,B,é,É}'::text[]) AS x"
     assert execute(url, letters) == [("BabÉé",)]
     assert execute(url, "SELECT lower('É')") == [("é",)]
@@ -75,7 +75,7 @@ def fake(directory: Path, version: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 def test_root_copies_nothing_but_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The neighbours of a private installation are none of the server's business."""
+    """An installation in a private directory is not copied."""
     tmp_path.chmod(0o700)
     fake(tmp_path, "18.1")
     monkeypatch.setenv("PG_BINDIR", str(tmp_path))

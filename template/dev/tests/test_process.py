@@ -1,4 +1,4 @@
-"""No server outlives its owner."""
+"""Servers end with their owners."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ with owned_process(["sleep", sys.argv[1]], log=sys.stderr.buffer, stop_signal="T
 
 @pytest.fixture
 def leftovers() -> Path:
-    """What the process would leave behind."""
+    """Files that the process would leave behind."""
     directory = Path(tempfile.mkdtemp(prefix="left-"))
     give_to_server_account(directory)
     return directory

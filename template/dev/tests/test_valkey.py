@@ -1,4 +1,4 @@
-"""`app dev`: a Redis-protocol server that the project's commands share."""
+"""`app dev`: the server with the Redis protocol that the project's commands share."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ with {server} as url:
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project without settings from outside."""
+    """A project without settings from the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("REDIS_URL", "")
@@ -49,7 +49,7 @@ def owner(server: str) -> tuple["subprocess.Popen[str]", str]:
 
 
 def test_several_throwaway_servers_end_with_their_owners() -> None:
-    """Each is a server of its own, and kill -9 of its owner leaves nothing behind."""
+    """Each server is separate, and kill -9 of its owner leaves nothing behind."""
     owners = [owner("throwaway_valkey()") for _ in range(4)]
     for number, (_, url) in enumerate(owners):
         with Redis.from_url(url, legacy_responses=False) as client:
@@ -66,7 +66,7 @@ def test_several_throwaway_servers_end_with_their_owners() -> None:
 
 
 def test_project_keeps_its_url(project: Path) -> None:
-    """Only who knows the password gets in; only we can read it, here and among the processes."""
+    """The password is required; only its owner can read it, in files and process lists."""
     with project_valkey(project) as first, Redis.from_url(first) as client:
         assert client.ping()
         assert f"REDIS_URL={first}" in (project / ".env").read_text()

@@ -1,4 +1,4 @@
-"""Redis servers that can be stopped, killed, filled and started again."""
+"""Redis servers that can be stopped, killed, filled and restarted."""
 
 import os
 import signal
@@ -35,35 +35,35 @@ class Server:
         )
 
     def kill(self) -> None:
-        """End it as `kill -9` does."""
+        """Kill it, as `kill -9` does."""
         self._running.close()
 
     def hang(self) -> None:
-        """Let it accept connections, and never answer."""
+        """Let it accept connections but never respond."""
         self._process_id = int(self.do("INFO", "server")["process_id"])
         os.kill(self._process_id, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it answer again."""
+        """Let it respond again."""
         os.kill(self._process_id, signal.SIGCONT)
 
     def fill(self) -> None:
-        """Let it refuse everything that needs memory."""
+        """Let it refuse all commands that need memory."""
         self.do("CONFIG", "SET", "maxmemory", "1")
 
     def make_room(self) -> None:
-        """Let it take what it is given."""
+        """Let it accept all commands again."""
         self.do("CONFIG", "SET", "maxmemory", "0")
 
     def do(self, *command: str) -> dict[str, str]:
-        """Send a command past the service."""
+        """Send a command directly, not through the service."""
         with Redis.from_url(self.url, legacy_responses=False) as client:
             answer: dict[str, str] = client.execute_command(*command)
             return answer
 
 
 def run_at_once(script: str, prefix: str, count: int) -> list[int]:
-    """Run the script in several processes, which begin together; return the number each prints."""
+    """Run the script in several processes at the same time; return the number each prints."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, prefix],
@@ -93,14 +93,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The URL of a server that accepts connections and never answers."""
+    """The URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture(params=["refuses", "no socket", "silent", "wrong password"])
 def away(request: pytest.FixtureRequest, server: Server, silent: str) -> str:
-    """The URL of a Redis that cannot be used, for each reason."""
+    """The URL of an unusable Redis, for each reason."""
     server.do("CONFIG", "SET", "requirepass", "right")
     urls = {
         "refuses": "redis://127.0.0.1:1",
@@ -113,4 +113,4 @@ def away(request: pytest.FixtureRequest, server: Server, silent: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _log(output: StringIO) -> None:
-    """Faults are logged: to where it can be read."""
+    """Faults are logged; capture the lines."""

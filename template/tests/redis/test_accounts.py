@@ -1,4 +1,4 @@
-"""F1: logins are limited also while Redis is away."""
+"""F1: logins are limited also while Redis is down."""
 
 from pydantic import SecretStr
 
@@ -9,7 +9,7 @@ from tests.conftest import client_of, running
 
 
 async def test_logins_are_limited_without_redis(settings: Settings, away: str) -> None:
-    """The limits are those of this process then."""
+    """Then the process counts alone."""
     values = {
         "redis_url": SecretStr(away),
         "circuit_breaker_recovery_timeout": 60,

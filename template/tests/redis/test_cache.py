@@ -1,4 +1,4 @@
-"""O14: what is cached, for whom, and until when."""
+"""O14: keys, sharing and invalidation of cached results."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.redis.conftest import Server, run_at_once
 
 
 class Book(BaseModel):
-    """Something with a type that JSON does not have."""
+    """A value with a type that JSON does not have."""
 
     title: str
     printed: AwareDatetime
@@ -151,7 +151,7 @@ async def test_errors_are_not_kept(shelf: Shelf) -> None:
     shelf.error = None
     started = time.monotonic()
     assert await shelf.find("atlas") == BOOK
-    assert within(time.monotonic() - started, 1)  # nor does their lock stay
+    assert within(time.monotonic() - started, 1)  # their lock is released as well
 
 
 async def test_hundred_misses_at_once_compute_once(shelf: Shelf, cache: RedisCache) -> None:
@@ -186,7 +186,7 @@ async def test_waiting_caller_who_goes_stops_nobody(shelf: Shelf) -> None:
 
 
 async def test_cancelled_caller_takes_nobody_with_it(shelf: Shelf) -> None:
-    """Of those who waited for it, one computes instead."""
+    """One of the waiting callers computes instead."""
     shelf.may_end.clear()
     leader = asyncio.create_task(shelf.find("atlas"))
     await shelf.begun.wait()
@@ -302,7 +302,7 @@ async def test_invalidation_by_prefix(shelf: Shelf, cache: RedisCache) -> None:
 async def test_result_computed_before_an_invalidation_is_never_read(
     shelf: Shelf, cache: RedisCache, by: str
 ) -> None:
-    """It was computed from what was there before, and is stored after."""
+    """It was computed from older data, and is stored afterwards."""
     shelf.may_end.clear()
     before = asyncio.create_task(shelf.find("atlas"))
     await shelf.begun.wait()
@@ -322,7 +322,7 @@ async def test_result_computed_before_an_invalidation_is_never_read(
 async def test_lifetimes_are_bounded_and_differ(
     shelf: Shelf, redis: Redis, settings: Settings
 ) -> None:
-    """So that what was computed at once does not end at once."""
+    """So that results of the same time do not all expire at the same time."""
     for number in range(20):
         await shelf.find(str(number))
     keys = [key async for key in redis.scan_iter(f"{settings.cache_prefix}:cache:books:*")]
@@ -373,7 +373,7 @@ async def test_damaged_value_is_replaced(shelf: Shelf, redis: Redis, settings: S
 
 
 async def test_another_shape_is_another_result(shelf: Shelf) -> None:
-    """During a rolling update, no build reads what the other wrote in another shape."""
+    """During a rolling update, no build reads results of another form."""
 
     async def old(_self: Shelf) -> int:
         return 1
@@ -432,7 +432,7 @@ def away(server: Server, settings: Settings) -> tuple[Server, Settings]:
 
 
 async def test_without_redis_the_method_answers(away: tuple[Server, Settings]) -> None:
-    """F1: still once for all who ask at the same time."""
+    """F1: still computed once for all concurrent callers."""
     server, settings = away
     redis = build_redis(settings)
     shelf = Shelf(RedisCache(OptionalRedis(redis, settings), settings))
@@ -456,7 +456,7 @@ async def test_claim_that_comes_too_late_holds_nobody_up(away: tuple[Server, Set
         await claim
     server.go_on()
     await asyncio.sleep(0.3)
-    assert await redis.keys(f"{settings.cache_prefix}:tag:tag")  # so it did come
+    assert await redis.keys(f"{settings.cache_prefix}:tag:tag")  # so it arrived
     assert not await redis.keys(f"{settings.cache_prefix}:lock:*")
     await close_redis(redis)
 
@@ -469,7 +469,7 @@ async def test_what_could_not_be_invalidated_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
     many: bool,
 ) -> None:
-    """F1: Redis comes back with what it had before it went."""
+    """F1: Redis comes back with its old entries."""
     monkeypatch.setattr("app.redis.cache_store.MAX_OWED", 1 if many else 1000)
     await shelf.find("atlas")
     shelf.result = None
@@ -478,7 +478,7 @@ async def test_what_could_not_be_invalidated_is_not_read(
         await cache.invalidate("shelf:1")
         if many:
             await cache.invalidate("shelf:2", "shelf:3")
-        assert await shelf.find("atlas") is None  # not even now
+        assert await shelf.find("atlas") is None  # not even then
     assert cache._store._owed
     assert await shelf.find("atlas") is None
     assert not cache._store._owed
@@ -491,7 +491,7 @@ async def _fail(*_: object) -> None:
 async def test_end_of_an_older_invalidation_settles_no_newer_one(
     cache: RedisCache, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was computed between the two would be read again."""
+    """Otherwise results that were computed in between would be served."""
     answered = asyncio.Event()
     with monkeypatch.context() as slow:
         slow.setattr(redis, "unlink", lambda *_: answered.wait())

@@ -1,4 +1,4 @@
-"""F1: whatever Redis does, ordinary requests are answered, and it is used again when it is back."""
+"""F1: whatever Redis does, requests are answered; Redis is used again when it has recovered."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from tests.redis.conftest import Server
 from tests.server import PATIENCE
 
 RECOVERY = 0.3
-"""Seconds until the breaker lets a probe through, here."""
+"""Seconds until the breaker lets a probe pass, in these tests."""
 
 
 class Answers:
@@ -34,7 +34,7 @@ class Answers:
 
     @cached(key_prefix="answers", ttl=1, tags=["answers"])
     async def find(self, question: int) -> int:
-        """Return the answer."""
+        """Return a constant."""
         return 42 + question
 
 
@@ -87,14 +87,14 @@ async def test_starts_and_serves_without_redis(settings: Settings, away: str) ->
 async def load(
     client: httpx2.AsyncClient, until: asyncio.Event, answers: list[tuple[float, float, int]]
 ) -> None:
-    """Ask again and again; note when, for how long, and what came."""
+    """Send requests repeatedly; record time, duration and status."""
     for number in count():
         if until.is_set():
             break
         before = time.monotonic()
         answer = await client.get(f"/answer/{number % 30}")
         answers.append((before, time.monotonic() - before, answer.status_code))
-        await asyncio.sleep(0.002)  # without Redis there is nothing else to wait for
+        await asyncio.sleep(0.002)  # without Redis, nothing else yields to the event loop
 
 
 Fault = Callable[[Server], None]
@@ -166,14 +166,14 @@ async def test_no_request_fails_under_load(
         while state["cache"].statistics["answers"].hits <= hits and time.monotonic() < deadline:
             await client.get("/answer/1")
         assert state["cache"].statistics["answers"].hits > hits
-    # A line for a change, not for a request.
+    # One line per change, not per request.
     log += capsys.readouterr().out
     assert 1 <= log.count("circuit_changed") + log.count("redis_refuses") < 20
     assert log.count("redis_refuses") == (fault is Server.fill)
 
 
 async def test_killed_again_and_again(settings: Settings, server: Server) -> None:
-    """Connections of before are never taken for good ones."""
+    """Old connections are not used."""
     app = app_with(settings, server.url)
     async with started(app) as client:
         for _ in range(4):
@@ -216,7 +216,7 @@ async def test_hundreds_of_calls_wait_for_five_connections(optional: OptionalRed
 async def test_hanging_redis_is_found_by_one_call_at_a_time(
     optional: OptionalRedis, server: Server
 ) -> None:
-    """While it hangs, a probe waits; the hundred beside it do not."""
+    """While Redis hangs, a probe waits; a hundred other calls do not."""
     await use(optional, optional.client.ping)
     server.hang()
     assert not any(await asyncio.gather(*(use(optional, optional.client.ping) for _ in range(5))))
@@ -273,7 +273,7 @@ async def test_slow_redis_is_used_while_it_is_fast_enough(
 async def test_own_deadlines_bound_every_command(
     settings: Settings, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of a command that goes past `OptionalRedis`: redis-py alone would take its time."""
+    """Also for a command without `OptionalRedis`; redis-py alone would take long."""
     monkeypatch.setattr("app.redis.client.DEADLINE", 0.1)
     client = build_redis(settings.model_copy(update={"redis_url": SecretStr(silent)}))
     before = time.monotonic()

@@ -1,4 +1,4 @@
-"""What Redis is good for, in numbers."""
+"""Metrics of Redis and the cache."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from tests.redis.conftest import Server
 
 
 class Shelf:
-    """Something with a cached method."""
+    """A service with a cached method."""
 
     def __init__(self, cache: Cache) -> None:
         self.cache = cache
@@ -39,7 +39,7 @@ async def test_hits_and_misses(state: State) -> None:
 @pytest.mark.usefixtures("state")
 @pytest.mark.parametrize("outcome", ["hits", "misses", "bypassed"])
 def test_series_begin_at_zero(outcome: str) -> None:
-    """An increase shows only in a series that was there before."""
+    """Prometheus sees an increase only in an existing series."""
     assert "metrics_test" in KEY_PREFIXES
     for prefix in KEY_PREFIXES:
         name = f"fastapi_cache_{outcome}_total"

@@ -18,7 +18,7 @@ LIMIT = Limit("requests", requests=20, seconds=60)
 
 @pytest.fixture
 async def redis(settings: Settings) -> AsyncIterator[OptionalRedis]:
-    # A busy machine must not look like an absent Redis.
+    # A busy machine must not look like Redis being down.
     settings = settings.model_copy(update={"redis_timeout": 5})
     client = build_redis(settings)
     yield OptionalRedis(client, settings)
@@ -61,7 +61,7 @@ async def test_unexpected_error_reaches_everybody(
 
 
 async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimiter) -> None:
-    """At no moment has a whole window more than the limit in it."""
+    """No window ever has more requests than the limit."""
     limit = Limit("requests", requests=20, seconds=1)
     passed: list[tuple[float, float]] = []
     end = time.monotonic() + 2.5
@@ -71,7 +71,7 @@ async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimit
             passed.append((before, time.monotonic()))
         await asyncio.sleep(0.005)
     assert 40 <= len(passed) <= 60
-    # By the server's clock, each came at some time between the two of ours.
+    # By the server's clock, each came between our two times.
     for (before, _), (_, after) in zip(passed, passed[20:], strict=False):
         assert after - before > 0.99
 
@@ -107,7 +107,7 @@ async def test_nothing_stays_of_a_client_that_is_gone(
 async def test_server_whose_clock_was_set_back(
     limiter: RedisRateLimiter, redis: OptionalRedis
 ) -> None:
-    """F16: what seems to come from the future would count for hours."""
+    """F16: otherwise, times in the future would count for hours."""
     future = (time.time() + 3600) * 1000
     members = {str(number): future + number for number in range(20)}
     await redis.client.zadd(f"{limiter._prefix}:limit:requests:client", members)
@@ -143,7 +143,7 @@ def test_limit_holds_across_two_processes(settings: Settings) -> None:  # noqa: 
 
 
 async def test_without_redis_the_process_counts_alone(server: Server, settings: Settings) -> None:
-    """F1: the limit still holds here, and Redis counts again when it is back."""
+    """F1: the process still limits, and Redis counts again after it has recovered."""
     values = {
         "redis_url": SecretStr(server.url),
         "circuit_breaker_failure_threshold": 2,

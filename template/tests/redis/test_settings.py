@@ -1,11 +1,11 @@
-"""F20: where Redis is, in every way that people and platforms write it."""
+"""F20: `REDIS_URL` in all forms that people and platforms use."""
 
 import pytest
 
 from app.core.config import SettingsError, load_settings
 from app.redis.client import build_redis
 
-# That fixture shuts out the developer's environment and `.env`.
+# That fixture removes the developer's environment and `.env`.
 pytestmark = pytest.mark.usefixtures("settings")
 
 DATABASE = "postgresql://app:Zr8qkPw1@db/app"
@@ -66,7 +66,7 @@ def test_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_placeholder_password_is_refused_in_production() -> None:
-    """C21: but no password at all may be right."""
+    """C21: but no password is allowed."""
     url = "redis://:changeme@cache"
     with pytest.raises(SettingsError, match="REDIS_URL has a placeholder password"):
         load_settings(database_url=DATABASE, redis_url=url)

@@ -1,4 +1,4 @@
-"""What the security tests share."""
+"""Fixtures of the security tests."""
 
 from collections.abc import AsyncIterator
 from io import StringIO
@@ -14,7 +14,7 @@ from app.main import create_app
 from tests.accounts import Tokens, login, register, sign_in
 from tests.conftest import SessionFactory, client_of
 
-# The same examples in every run, however slow the machine.
+# The same examples in every run, without a time limit.
 hypothesis.settings.register_profile(
     "suite",
     database=None,
@@ -39,7 +39,7 @@ SERVER_DECIDES: list[dict[str, object]] = [
 
 @pytest.fixture
 async def tokens(client: httpx2.AsyncClient) -> Tokens:
-    """The tokens of an account whose name is ada."""
+    """The tokens of the account ada."""
     await register(client, "ada")
     return await login(client, "ada")
 
@@ -58,7 +58,7 @@ async def eve(
 async def watched_client(
     output: StringIO, state: State, session_factory: SessionFactory, settings: Settings
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the service while it logs everything that it ever does, into `output`."""
+    """A client of the service with the most verbose log, in `output`."""
     assert not output.getvalue()
     app = create_app(settings.model_copy(update={"log_level": "DEBUG"}))
     async with client_of(app, {**state, "session_factory": session_factory}) as client:

@@ -1,4 +1,4 @@
-"""Secrets that must stay where they are."""
+"""Secrets that must not appear elsewhere."""
 
 import httpx2
 
@@ -20,6 +20,6 @@ async def use_secrets(client: httpx2.AsyncClient) -> list[str]:
     change = {"current_password": PASSWORD, "new_password": "another good one"}
     assert (await client.put(f"{ME}/password", json=change)).status_code == 204
     renewed = Tokens((await tokens.renew(client)).json())
-    await tokens.renew(client)  # again: the session ends
+    await tokens.renew(client)  # reused: the session ends
     await client.get(ME, headers=renewed.bearer)
     return [*SECRETS, *(pair.access for pair in (tokens, renewed)), tokens.refresh]

@@ -1,4 +1,4 @@
-"""Who may do what (OWASP ASVS 8), and what may be sent (ASVS 2)."""
+"""Authorisation (OWASP ASVS 8) and validation of input (ASVS 2)."""
 
 import asyncio
 import gzip
@@ -64,7 +64,7 @@ FOR_ANY_ACCOUNT = {
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Yield the method and path of everything the app answers."""
+    """Yield method and path of all routes."""
     for context in iter_route_contexts(app.routes):
         route: Any = context
         for method in getattr(route, "methods", None) or ():
@@ -77,7 +77,7 @@ async def call(client: httpx2.AsyncClient, method: str, path: str) -> httpx2.Res
 
 
 def test_a3_every_route_is_known(app: FastAPI) -> None:
-    """The lists above name nothing that is gone, and the walk below sees the routes."""
+    """The lists have only existing routes, and the tests below see all routes."""
     found = {f"{method} {path}" for method, path in operations(app)}
     assert found >= PUBLIC | FOR_ANY_ACCOUNT
     assert f"DELETE {USERS}/{{user_id}}" in found
@@ -152,7 +152,7 @@ class TestLastAdmin:
     async def test_a4_admins_change_others_only(
         self, client: httpx2.AsyncClient, ada: dict[str, Any], session_factory: SessionFactory
     ) -> None:
-        """Not their own rights, nor their own e-mail address without the password."""
+        """Not their own role or status, and not their e-mail address without the password."""
         await register(client, "bob")
         await make_admin(session_factory, "bob")
         address = f"{USERS}/{ada['id']}"
@@ -176,7 +176,7 @@ class TestLastAdmin:
     async def test_a4_rights_that_end_meanwhile_end(
         self, client: httpx2.AsyncClient, state: State
     ) -> None:
-        """A request that waits behind its admin's removal is refused."""
+        """A request that waits for the removal of its admin is refused."""
         bob = await register(client, "bob")
         async with state["engine"].begin() as connection:
             await connection.execute(update(User).values(role="user"))
@@ -279,7 +279,7 @@ class TestAdministration:
 async def test_a11_validation_errors_never_echo(
     watched_client: httpx2.AsyncClient, output: StringIO
 ) -> None:
-    """Neither in the answer nor in the log."""
+    """Neither in the response nor in the log."""
     client, secret = watched_client, "hunter2"
     await sign_in(client, "ada")
     answers = [
@@ -332,7 +332,7 @@ async def test_a7_form_of_many_parts(client: httpx2.AsyncClient) -> None:
 
 
 async def test_a7_compressed_body_is_never_unpacked(client: httpx2.AsyncClient) -> None:
-    """A few bytes cannot become a gigabyte here."""
+    """A few compressed bytes cannot become a gigabyte."""
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     bomb = gzip.compress(b'{"email": "' + b"x" * 10**7 + b'"}')
     refused = await client.post(f"{AUTH}/register", content=bomb, headers=headers)

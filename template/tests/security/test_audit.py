@@ -1,4 +1,4 @@
-"""O11: every change of an account can be told later, with who, what, when and from where."""
+"""O11: every change of an account is logged, with who, what, when and from where."""
 
 import json
 from contextlib import redirect_stdout
@@ -26,7 +26,7 @@ from tests.accounts import (
 from tests.conftest import SessionFactory
 
 Event = tuple[str, int | None, int | None]
-"""What, who, and to whose account."""
+"""Event, actor and account concerned."""
 
 
 def trail(log: str) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def trail(log: str) -> list[dict[str, Any]]:
 
 
 def events(output: StringIO) -> list[Event]:
-    """What was written since the last look; each line says when and from where as well."""
+    """The new lines; each one has time and address as well."""
     lines = trail(output.getvalue())
     output.seek(0)
     output.truncate()
@@ -125,7 +125,7 @@ async def test_o11_what_strangers_try(watched_client: httpx2.AsyncClient, output
 async def test_what_is_not_committed_never_was(
     session_factory: SessionFactory, settings: Settings, output: StringIO
 ) -> None:
-    """And what is has its line, whatever LOG_LEVEL says."""
+    """Committed changes are logged at any LOG_LEVEL."""
     with redirect_stdout(output):
         configure_logging(settings.model_copy(update={"log_level": "CRITICAL"}))
     for target_id, succeeds in ((1, False), (2, True)):

@@ -35,7 +35,7 @@ UNKNOWN, WRONG = ("nobody", PASSWORD), ("ada", "not the password")
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The memory cost of every hash that is made, in order."""
+    """The memory cost of every computed hash, in order."""
     made: list[int] = []
     make, verify = PasswordHasher.hash, PasswordHasher.verify
 
@@ -83,7 +83,7 @@ async def deactivate(session_factory: SessionFactory) -> None:
 async def test_c1_every_failure_makes_one_hash(
     client: httpx2.AsyncClient, session_factory: SessionFactory, hashes: list[int]
 ) -> None:
-    """An answer's time does not tell whether there is such an account."""
+    """The response time does not reveal whether the account exists."""
     await register(client, "ada")
     for credentials in (UNKNOWN, WRONG, ("ada@example.com", "wrong"), ("no@example.com", "wrong")):
         hashes.clear()
@@ -116,7 +116,7 @@ async def test_c1_every_failure_makes_one_hash_with_new_parameters(
 async def test_c17_login_renews_an_outdated_hash(
     client: httpx2.AsyncClient, stronger_client: httpx2.AsyncClient, hashes: list[int]
 ) -> None:
-    """At the price of a failure, so that not even this shows in the time."""
+    """It counts as a failure, so that the response time does not reveal it."""
     await register(client, "ada")
     for made in ([8, 16], [16]):
         hashes.clear()
@@ -127,7 +127,7 @@ async def test_c17_login_renews_an_outdated_hash(
 async def test_c1_account_without_a_usable_password(
     client: httpx2.AsyncClient, session_factory: SessionFactory, hashes: list[int]
 ) -> None:
-    """Whatever stands in the column, it is a failure like any other."""
+    """Any value in the column is a failure like any other."""
     await register(client, "ada")
     async with session_factory.begin() as session:
         await session.execute(text("UPDATE users SET hashed_password = '!'"))
@@ -151,7 +151,7 @@ async def test_c2_failures_look_the_same(
 
 
 async def test_c3_registering_a_taken_name_says_so(client: httpx2.AsyncClient) -> None:
-    """Without e-mail there is no way not to; it does not say which of the two is taken."""
+    """Without e-mail, this cannot be avoided; it does not say which of the two is taken."""
     await register(client, "ada")
     answers = [
         await client.post(f"{AUTH}/register", json=profile("ada") | change)
@@ -176,7 +176,7 @@ async def test_c8_lengths_that_are_refused_before_hashing(
 
 @pytest.mark.parametrize("length", [8, 64, 128])
 async def test_c8_lengths_that_are_fine(client: httpx2.AsyncClient, length: int) -> None:
-    """Every character counts: nothing is cut off."""
+    """Every character counts: nothing is truncated."""
     password = "é" * (length - 1)
     await register(client, "ada", password=password + "1")
     assert (await attempt(client, "ada", password + "2")).status_code == 401
@@ -202,7 +202,7 @@ async def test_c9_passwords_are_taken_as_they_are(
 
 
 async def post(client: httpx2.AsyncClient, name: str, body: object) -> httpx2.Response:
-    """Send JSON with escapes, in which anything can be written."""
+    """Send JSON with escapes, which can contain any text."""
     headers = {"content-type": "application/json"}
     return await client.post(f"{AUTH}/{name}", content=json.dumps(body), headers=headers)
 
@@ -239,7 +239,7 @@ TEXT = st.text(st.characters(), max_size=300) | st.text("ａdmin@.\0\ud800ßﬀ-
 def test_c9_any_text_is_taken_or_refused(
     email: str, username: str, full_name: str, password: str
 ) -> None:
-    """There is no third way, and what is taken can be stored and found again."""
+    """There is no third way, and an accepted name can be stored and found again."""
     values = {"email": email, "username": username, "full_name": full_name, "password": password}
     for given_alone in values.items():
         try:
@@ -314,7 +314,7 @@ async def test_c11_a_password_is_changed_only_with_the_current_one(
 async def test_c11_whose_password_it_is_does_not_change_with_a_name(
     client: httpx2.AsyncClient, state: State, settings: Settings
 ) -> None:
-    """A thief with a session renames it and gives the old name to an account of their own."""
+    """An attacker with a session renames the account and registers the old name."""
     await register(client, "ada")
     ada = await login(client, "ada")
     await register(client, "eve", password="the password of eve")
@@ -334,7 +334,7 @@ async def test_c11_whose_password_it_is_does_not_change_with_a_name(
 async def test_c11_the_current_password_is_the_one_of_now(
     client: httpx2.AsyncClient, state: State, settings: Settings
 ) -> None:
-    """Not the one of when the request came, which waited for its turn."""
+    """Not the one at the start of the request, which waited for a turn."""
     await sign_in(client, "ada")
     change = {"current_password": PASSWORD, "new_password": "another good one"}
     async with every_turn_taken(state, settings):
@@ -379,7 +379,7 @@ async def test_c12_spellings_of_one_username(
 
 
 async def test_c12_spellings_of_one_email_address(client: httpx2.AsyncClient) -> None:
-    """Dots and plus signs mean something only to some providers: those are other addresses."""
+    """Dots and plus signs have a meaning for some providers only, so such addresses differ."""
     await register(client, "ada", email="Ada.L@Example.COM")
     for email, status in {"ada.l@example.com": 409, "adal@example.com": 201}.items():
         body = profile("eve") | {"email": email}
@@ -418,7 +418,7 @@ class TestFlood:
     async def slow_client(
         self, app: FastAPI, state: State, settings: Settings
     ) -> AsyncIterator[httpx2.AsyncClient]:
-        """A client of a service whose hashes are real."""
+        """A client of a service with real hash parameters."""
         costly = settings.model_copy(
             update={"argon2_memory_cost": 19_456, "argon2_time_cost": 6, "argon2_concurrency": 1}
         )
@@ -429,7 +429,7 @@ class TestFlood:
 
     @pytest.mark.usefixtures("committed", "session_factory")
     async def test_c16_f14_the_event_loop_goes_on(self, slow_client: httpx2.AsyncClient) -> None:
-        """Each of these hashes takes longer than an answer of `/live` may."""
+        """Each of these hashes takes longer than a response of `/live` may."""
         logins = asyncio.gather(*(attempt(slow_client, f"user{n}") for n in range(10)))
         answers = []
         while not logins.done():
@@ -463,7 +463,7 @@ class TestFlood:
                 most = max(most, running)
                 if running == settings.argon2_concurrency:
                     all_run.set()
-            all_run.wait(timeout=10)  # the first for the others, however busy the machine is
+            all_run.wait(timeout=10)  # the first waits for the others, also on a busy machine
             time.sleep(0.002)
             with lock:
                 running -= 1
@@ -477,7 +477,7 @@ class TestFlood:
             *(attempt(elsewhere, f"user{n}") for n in range(100)),
         )
         statuses = [response.status_code for response in responses]
-        # The first take their turns at once; 25 wait at one address, and 15 at the other.
+        # The first get turns at once; 25 wait at one address, and 15 at the other.
         assert statuses[:100].count(401) == 25 + settings.argon2_concurrency
         assert statuses[100:].count(401) == 15
         assert statuses.count(503) == 200 - statuses.count(401)
@@ -509,7 +509,7 @@ class TestFlood:
     async def test_c16_nor_does_whoever_waits_again(
         self, client: httpx2.AsyncClient, state: State, settings: Settings
     ) -> None:
-        """A change of the password takes a second turn, for the new hash."""
+        """A change of the password needs a second turn, for the new hash."""
         await sign_in(client, "ada")
         turns = [state["passwords"].turn(None) for _ in range(settings.argon2_concurrency + 1)]
         *held, queued = turns
@@ -538,7 +538,7 @@ def connections_in_use(state: State) -> int:
 
 @pytest.fixture
 def statements(state: State) -> Iterator[list[str]]:
-    """The SQL that is run."""
+    """The executed SQL."""
     run: list[str] = []
 
     def note(*args: Any) -> None:
@@ -553,7 +553,7 @@ def statements(state: State) -> Iterator[list[str]]:
 async def test_work_per_request(
     client: httpx2.AsyncClient, statements: list[str], hashes: list[int]
 ) -> None:
-    """Logging in takes one hash and three statements, knowing who calls takes one."""
+    """A login takes one hash and three statements, authentication takes one statement."""
     await register(client, "ada")
     statements.clear()
     hashes.clear()

@@ -1,4 +1,4 @@
-"""Whose items are whose."""
+"""Owners of items."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ async def test_a1_what_the_server_decides_cannot_be_sent(
 
 
 class TestItems:
-    """A2: a foreign item is not there, whatever one tries."""
+    """A2: for every operation, another user's item does not exist."""
 
     @pytest.fixture
     async def item(self, client: httpx2.AsyncClient) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Owners' items in the cache."""
+"""Items of different owners in the cache."""
 
 import httpx2
 import pytest

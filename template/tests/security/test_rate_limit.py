@@ -1,4 +1,4 @@
-"""How often a user may ask, and how often anyone may try a password."""
+"""Rate limits per user, and under `/auth`."""
 
 from collections.abc import AsyncIterator
 from secrets import token_urlsafe
@@ -56,7 +56,7 @@ async def test_user_is_the_same_at_every_address(
 async def test_o5_tokens_that_are_not_ours_are_nobody(
     limited_app: FastAPI, limited: State, client: httpx2.AsyncClient
 ) -> None:
-    """Otherwise each invented one would be a fresh allowance, and a place in memory."""
+    """Otherwise each invented token would have a limit of its own, and use memory."""
     await register(client, "ada")
     tokens = await login(client, "ada")
     invented = [f"Bearer {token_urlsafe(32)}" for _ in range(20)]
@@ -72,7 +72,7 @@ async def test_o5_tokens_that_are_not_ours_are_nobody(
 async def test_c6_passwords_are_tried_less_often(
     limited_app: FastAPI, limited: State, client: httpx2.AsyncClient
 ) -> None:
-    """By address alone: neither other accounts nor one's own token buy further attempts."""
+    """By address only: neither other accounts nor a valid token give further attempts."""
     await register(client, "ada")
     tokens = await login(client, "ada")
     assert (await client.get(f"{AUTH}/sessions", headers=tokens.bearer)).status_code == 200
@@ -81,7 +81,7 @@ async def test_c6_passwords_are_tried_less_often(
     with_token = await client.post(f"{AUTH}/logout-all", headers=tokens.bearer)
     assert with_token.status_code == 429
     assert with_token.headers["cache-control"] == "no-store"
-    assert (await client.get("/")).status_code == 200  # elsewhere they have their usual allowance
+    assert (await client.get("/")).status_code == 200  # elsewhere they have their usual limit
     async with client_of(limited_app, limited, "192.0.2.1") as elsewhere:
         assert (await attempt(elsewhere, "ada")).status_code == 200
 

@@ -80,7 +80,7 @@ async def test_t8_replay_ends_the_session_for_thief_and_owner(
 async def test_t9_of_parallel_refreshes_one_succeeds(
     client: httpx2.AsyncClient, tokens: Tokens
 ) -> None:
-    """The others count as replays, so the session is over: clients refresh one at a time."""
+    """The others count as replays, so the session ends: clients refresh one at a time."""
     responses = await asyncio.gather(*(tokens.renew(client) for _ in range(20)))
     assert sorted(response.status_code for response in responses) == [200] + [401] * 19
     (winner,) = (response for response in responses if response.status_code == 200)
@@ -90,7 +90,7 @@ async def test_t9_of_parallel_refreshes_one_succeeds(
 async def test_t10_stored_tokens_are_worthless(
     client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
 ) -> None:
-    """Neither the token nor any part of it that is secret is in the database."""
+    """The database has neither the token nor a secret part of it."""
     renewed = Tokens((await tokens.renew(client)).json())
     async with session_factory() as session:
         rows = (await session.scalars(text("SELECT user_sessions::text FROM user_sessions"))).all()
@@ -109,7 +109,7 @@ async def test_t10_stored_tokens_are_worthless(
 
 
 async def test_t11_logout(client: httpx2.AsyncClient, tokens: Tokens) -> None:
-    """Access and refresh token die at once; other sessions go on."""
+    """Access and refresh token stop working at once; other sessions continue."""
     other = await login(client, "ada")
     response = await client.post(
         f"{AUTH}/logout", json={"refresh_token": tokens.refresh}, headers=tokens.bearer
@@ -199,7 +199,7 @@ async def test_t12_new_rights_end_all_sessions(
     me = (await client.get(ME, headers=tokens.bearer)).json()
     await sign_in(client, "boss")
     await make_admin(session_factory, "boss")
-    # What changes nothing ends nothing.
+    # Without a change, no session ends.
     unchanged = {"role": "user", "is_active": True, "full_name": "Ada L."}
     assert (await client.put(f"{USERS}/{me['id']}", json=unchanged)).status_code == 200
     await assert_live(client, tokens)
@@ -223,7 +223,7 @@ async def test_t12_a_login_under_way_starts_no_session(
     change: dict[str, object],
     outdated: bool,
 ) -> None:
-    """The password was right when it was checked, which took a while."""
+    """The password was right when it was checked, but the account changed meanwhile."""
 
     async def changed_meanwhile(*_: object) -> bool:
         async with state["engine"].begin() as connection:
@@ -269,7 +269,7 @@ async def test_t12_deleted_while_a_change_is_under_way(
 async def test_t12_rights_are_read_from_the_database(
     client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
 ) -> None:
-    """Not from the token, which knows no role."""
+    """Not from the token, which has no role."""
     assert (await client.get(f"{USERS}/", headers=tokens.bearer)).status_code == 403
     await make_admin(session_factory, "ada")
     assert (await client.get(f"{USERS}/", headers=tokens.bearer)).status_code == 200
@@ -279,7 +279,7 @@ async def test_t12_rights_are_read_from_the_database(
 
 
 async def age(session_factory: SessionFactory, days: float) -> None:
-    """Let every session begin, and have been used, so long ago."""
+    """Move start and last use of all sessions into the past."""
     past = func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
     async with session_factory.begin() as session:
         await session.execute(
@@ -352,7 +352,7 @@ async def test_t16_expired_sessions_are_purged_by_an_index(
     ],
 )
 def test_origins(host: str | None, address: str, network: str) -> None:
-    """An IPv6 client has a whole /64 to itself; an IPv4 one may come dressed as IPv6."""
+    """An IPv6 client has a whole /64; an IPv4 address may be mapped to IPv6."""
     scope: Scope = {"type": "http", "headers": [], "client": None if host is None else (host, 1)}
     origin = Origin.of(HTTPConnection(scope))
     assert (str(origin.address), str(origin.network)) == (address, network)

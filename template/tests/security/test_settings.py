@@ -1,4 +1,4 @@
-"""What production does not start with (OWASP ASVS 13)."""
+"""Settings that production refuses (OWASP ASVS 13)."""
 
 import os
 import subprocess

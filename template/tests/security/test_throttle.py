@@ -35,7 +35,7 @@ async def fail(client: httpx2.AsyncClient, times: int, username: str = "ada") ->
 
 
 async def pass_time(session_factory: SessionFactory, seconds: float) -> None:
-    """Let every failure be so long ago."""
+    """Move all failures into the past."""
     past = func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     async with session_factory.begin() as session:
         await session.execute(
@@ -46,7 +46,7 @@ async def pass_time(session_factory: SessionFactory, seconds: float) -> None:
 async def test_c4_guessing_one_password_slows_down(
     client: httpx2.AsyncClient, session_factory: SessionFactory
 ) -> None:
-    """Fifty wrong ones, then the right one: it has to wait its time, and then works."""
+    """After fifty wrong passwords, the right one has to wait, then works."""
     await register(client, "ada")
     assert await fail(client, 50) == [401] * 5 + [429] * 45
     refused = await attempt(client, "ada")
@@ -59,7 +59,7 @@ async def test_c4_guessing_one_password_slows_down(
 async def test_c4_delays_double_up_to_a_cap(
     client: httpx2.AsyncClient, session_factory: SessionFactory
 ) -> None:
-    """Whether or not there is such an account."""
+    """Whether or not the account exists."""
     await fail(client, 5, "nobody")
     delays = []
     for _ in range(13):
@@ -137,14 +137,14 @@ async def test_c5_not_even_from_many_addresses(
 
 @pytest.mark.usefixtures("committed")
 async def test_c5_home_is_no_free_ride(client: httpx2.AsyncClient, at: At) -> None:
-    """Guessing beside the owner is slowed down like anywhere else."""
+    """Guesses from the owner's network are slowed down like all others."""
     await register(client, "ada")
     await login(at(HOME), "ada")
     assert await fail(at(HOME), 8) == [401] * 5 + [429] * 3
 
 
 async def test_c6_one_address_many_accounts(at: At, session_factory: SessionFactory) -> None:
-    """A list of leaked passwords gets through fifty, then one in half a minute."""
+    """Fifty leaked passwords can be tried, then one in half a minute."""
     client = at(ELSEWHERE)
     statuses = [(await attempt(client, f"user{n}", "leaked")).status_code for n in range(200)]
     assert statuses == [401] * 50 + [429] * 150
@@ -191,7 +191,7 @@ async def test_c7_guesses_at_once_get_no_further(
 async def test_c4_the_current_password_cannot_be_guessed_either(
     client: httpx2.AsyncClient, tokens: Tokens, trick: str
 ) -> None:
-    """With a stolen session, one could try at leisure."""
+    """Otherwise, a stolen session would allow unlimited guesses."""
     change = {"current_password": "wrong", "new_password": "another good one"}
     statuses = []
     for number in range(7):
@@ -216,7 +216,7 @@ async def test_c5_a_stolen_session_blocks_no_change_elsewhere(at: At, tokens: To
 
 @pytest.mark.usefixtures("committed")
 async def test_c4_a_refresh_forgives_nothing(client: httpx2.AsyncClient, tokens: Tokens) -> None:
-    """Only the password does."""
+    """Only a login with the password does."""
     assert await fail(client, 5) == [401] * 5
     assert (await tokens.renew(client)).status_code == 200
     assert await fail(client, 1) == [429]

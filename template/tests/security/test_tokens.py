@@ -1,4 +1,4 @@
-"""Tokens that are not ours, not for this, or not any more (RFC 8725, OWASP ASVS 9)."""
+"""Forged, misused and expired tokens (RFC 8725, OWASP ASVS 9)."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ from tests.conftest import SessionFactory, client_of
 # The key of another service.
 FOREIGN_KEY = "k7Qd0x2mVw9bRz4tYn8cLp6sHj3fGa5e"
 
-# The id of a session that never was.
+# The id of a session that does not exist.
 UNKNOWN = "0d8067cb-03f5-4c5c-9b8a-3f4c1f0e7d52"
 
 Forge = Callable[..., str]
@@ -35,7 +35,7 @@ Forge = Callable[..., str]
 
 @pytest.fixture
 def forge(tokens: Tokens, settings: Settings) -> Forge:
-    """Sign a variant of a good access token with our own key."""
+    """Sign a variant of a valid access token with the service's key."""
 
     def forge(
         *, header: dict[str, Any] | None = None, key: str | None = None, **claims: Any
@@ -51,7 +51,7 @@ def forge(tokens: Tokens, settings: Settings) -> Forge:
 
 
 def sign(header: dict[str, Any], claims: object, key: str) -> str:
-    """Sign anything, also what PyJWT would refuse to."""
+    """Sign anything, also what PyJWT refuses to sign."""
     parts = [encode(json.dumps(header)), encode(json.dumps(claims))]
     algorithm = jwt.get_algorithm_by_name("HS256")
     signature = algorithm.sign(b".".join(parts), algorithm.prepare_key(key))
@@ -70,7 +70,7 @@ async def assert_refused(client: httpx2.AsyncClient, token: str) -> None:
 
 
 async def test_good_token_passes(client: httpx2.AsyncClient, forge: Forge) -> None:
-    """So that the others are refused for what is wrong with them."""
+    """So that the variants are refused only for their fault."""
     response = await client.get(ME, headers={"Authorization": f"Bearer {forge()}"})
     assert response.status_code == 200
 
@@ -91,7 +91,7 @@ async def test_t1_unsigned_tokens(
 async def test_t2_other_algorithms(
     client: httpx2.AsyncClient, forge: Forge, algorithm: str
 ) -> None:
-    """Whatever the header says, one fixed algorithm verifies."""
+    """The algorithm is fixed, whatever the header says."""
     await assert_refused(client, forge(header={"alg": algorithm}))
 
 
@@ -118,7 +118,7 @@ async def test_t2_other_algorithms_with_the_right_key(
 async def test_t3_keys_in_the_header(
     client: httpx2.AsyncClient, forge: Forge, header: dict[str, Any]
 ) -> None:
-    """A token never brings its own key, and nothing is fetched."""
+    """A token cannot bring its own key, and no key is fetched."""
     await assert_refused(client, forge(header=header, key=FOREIGN_KEY))
 
 
@@ -137,7 +137,7 @@ async def test_t3_keys_in_the_header(
 async def test_t3_only_our_own_names_of_keys(
     client: httpx2.AsyncClient, forge: Forge, header: dict[str, Any]
 ) -> None:
-    """Whatever key a careless reader would take for it: the empty one, or ours."""
+    """With any key that a careless verifier might use: the empty one, or ours."""
     for key in ("\n", None):
         await assert_refused(client, forge(header=header, key=key))
 
@@ -197,7 +197,7 @@ async def test_t5_missing_claims(client: httpx2.AsyncClient, forge: Forge, claim
 async def test_t5_malformed_claims(
     client: httpx2.AsyncClient, forge: Forge, claims: dict[str, Any]
 ) -> None:
-    """Signed by us, and still refused: never a 500."""
+    """Signed by the service, but refused; never a 500."""
     await assert_refused(client, forge(**claims))
 
 
@@ -210,7 +210,7 @@ async def test_t5_payload_that_is_no_object(
 
 
 async def test_t5_session_of_somebody_else(client: httpx2.AsyncClient, forge: Forge) -> None:
-    """A session speaks for its own account alone."""
+    """A session is valid only for its own account."""
     eve = await register(client, "eve")
     await assert_refused(client, forge(sub=str(eve["id"])))
 
@@ -227,7 +227,7 @@ CLAIMS = st.dictionaries(
 def test_t5_any_claims_are_refused_in_the_same_way(
     settings: Settings, claims: dict[str, Any], header: dict[str, Any]
 ) -> None:
-    """Whatever JSON holds: one error, no other."""
+    """Any JSON gets the same error."""
     key = settings.jwt_secret_key.get_secret_value()
     ours = jwt.get_unverified_header(security.create_access_token("1", settings=settings))
     for head in (header, ours | header, ours):
@@ -294,7 +294,7 @@ async def test_t7_clocks_may_differ_by_the_leeway_and_no_more(
 
 
 class TestKeyRotation:
-    """T14: a new key signs at once, and the old one is accepted as long as it is configured."""
+    """T14: a new key signs at once, and the old one is accepted while it is configured."""
 
     @pytest.fixture
     def rotated(self, settings: Settings) -> Settings:
@@ -330,7 +330,7 @@ class TestKeyRotation:
         assert security.verify_token(renewed.access, settings=alone)
 
     async def test_t14_an_id_does_not_lend_its_key(self, forge: Forge, rotated: Settings) -> None:
-        """Signed with one key, under the name of the other."""
+        """Signed with one key, with the id of the other."""
         kid = key_id(security.create_access_token("1", settings=rotated))
         with pytest.raises(UnauthorizedError):
             security.verify_token(forge(header={"kid": kid}), settings=rotated)
@@ -344,9 +344,9 @@ def key_id(token: str) -> str:
 async def test_t15_no_secret_in_any_log(
     watched_client: httpx2.AsyncClient, settings: Settings, output: StringIO
 ) -> None:
-    """C22: through a whole life, with everything logged that ever is."""
+    """C22: through the life of a session, with the most verbose log."""
     client = watched_client
-    logging.getLogger("httpx2").setLevel("WARNING")  # the client's own lines are its business
+    logging.getLogger("httpx2").setLevel("WARNING")  # the client's own lines do not count
     await register(client, "ada")
     tokens = await login(client, "ada")
     await client.get(f"{ME}?access_token={tokens.access}", headers=tokens.bearer)
@@ -373,7 +373,7 @@ async def test_t15_no_secret_in_any_log(
 def test_functions_take_the_environments_settings(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    """Scripts and shells call them without any."""
+    """Scripts and shells call them without settings."""
     monkeypatch.setenv("ENVIRONMENT", "development")
     url = settings.database_url.render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URL", url)

@@ -1,4 +1,4 @@
-"""Commands of Redis in traces."""
+"""Redis commands in traces."""
 
 import httpx2
 import pytest
@@ -23,7 +23,7 @@ async def test_command_of_redis(client: httpx2.AsyncClient, flush: Flush) -> Non
 
 
 async def test_untraced_request_leaves_no_span(tracing: Tracing, collector: Receiver) -> None:
-    """Neither do its commands."""
+    """Its commands have no spans either."""
     async with tracing(0) as client:
         assert (await client.get("/redis")).status_code == 200
     assert collector.spans == []

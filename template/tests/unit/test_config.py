@@ -9,27 +9,27 @@ from app.core.config import Settings, SettingsError, load_settings
 URL = "postgresql://app:Zr8qkPw1@db/app"
 
 
-# That fixture shuts out the developer's environment and `.env`.
+# That fixture removes the developer's environment and `.env`.
 pytestmark = pytest.mark.usefixtures("settings")
 
 
 def faults(**values: object) -> list[str]:
-    """Return what is said about each bad setting."""
+    """Return the message about each wrong setting."""
     with pytest.raises(SettingsError) as caught:
         load_settings(**values)
-    assert "hunter" not in str(caught.value)  # what the tests here give as wrong values
+    assert "hunter" not in str(caught.value)  # a part of the wrong values in these tests
     return [line.strip() for line in str(caught.value).splitlines()[1:-1]]
 
 
 def test_production_is_the_default() -> None:
-    """Forgetting ENVIRONMENT never relaxes a rule."""
+    """Without ENVIRONMENT, the strictest rules apply."""
     settings = load_settings(database_url=URL)
     assert settings.environment == "production"
     assert not settings.docs_enabled
 
 
 def test_secrets_may_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As container engines put them; the environment comes first."""
+    """As container engines mount them; the environment takes precedence."""
     monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
     (tmp_path / "database_url").write_text(f"{URL}\n")
     assert load_settings().database_url.host == "db"
@@ -194,7 +194,7 @@ def test_verified_tls_needs_an_authority(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "0.0001"])
 def test_timeouts_are_limits(seconds: str) -> None:
-    """PostgreSQL takes 0 for no limit at all."""
+    """For PostgreSQL, 0 means no limit."""
     (fault,) = faults(database_url=URL, db_statement_timeout=seconds)
     assert fault.startswith("DB_STATEMENT_TIMEOUT")
 

@@ -1,4 +1,4 @@
-"""What happens between a signal and the server."""
+"""Signals before they reach the server."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from app.server.drain import Drain
 
 @pytest.fixture
 def told() -> Iterator[list[int]]:
-    """What the server hears of."""
+    """The signals that the server gets."""
     told: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     yield told
@@ -34,7 +34,7 @@ async def test_server_hears_of_it_later(told: list[int]) -> None:
 async def test_second_signal_is_heard_at_once(
     told: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But one that comes right after the first is its echo."""
+    """But one right after the first is ignored."""
     with Drain(60).before_the_server():
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -45,6 +45,6 @@ async def test_second_signal_is_heard_at_once(
 
 
 async def test_nothing_is_taken_where_nobody_serves() -> None:
-    """In a thread, or where a signal has its usual effect, there is no server to stand before."""
+    """In a thread, or with the default handler, there is no server."""
     with Drain(1).before_the_server():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -1,4 +1,4 @@
-"""What a feature registers, and what a project registers in `app/project.py`."""
+"""Registration of features, and of a project in `app/project.py`."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ from tests.conftest import client_of, running
 
 
 def part(name: str, log: list[str], *, failing: bool = False) -> Part:
-    """Return a part that logs what happens to it."""
+    """Return a part that logs its start and stop."""
 
     @asynccontextmanager
     async def opened(_settings: Settings, state: State) -> AsyncGenerator[State]:
@@ -90,7 +90,7 @@ def failing_check(_state: State) -> Awaitable[object]:
 
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let a feature take the place of the project's own."""
+    """Replace the project's own feature."""
 
     def register(**brings: Any) -> None:
         features = [*FEATURES[:-1], Feature(**brings)]
@@ -112,7 +112,7 @@ async def test_project_adds_routes_and_settings(
 def test_wrong_settings_of_every_kind_are_named_at_once(
     shop: Callable[..., None], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settings of a project's own are explained as all others are."""
+    """Errors in a project's own settings are explained like all others."""
     shop(settings=[ShopSettings])
     monkeypatch.setenv("DB_POOL_SIZE", "none")
     url = settings.database_url.render_as_string(hide_password=False)
@@ -127,7 +127,7 @@ def test_wrong_settings_of_every_kind_are_named_at_once(
 async def test_project_adds_middleware_and_checks(
     shop: Callable[..., None], settings: Settings
 ) -> None:
-    """Observers are passed first; a failing check degrades the service."""
+    """Observers come first; a failing check degrades the service."""
     seen: list[list[str]] = []
 
     async def look(request_state: State) -> None:
@@ -198,7 +198,7 @@ import app.cli
 
 
 def test_command_is_listed() -> None:
-    """Commands of features stand beside those of the service."""
+    """Commands of features are listed with those of the service."""
     for feature in FEATURES:
         for command in feature.commands:
             assert cli.get_command(click.Context(cli), command.name or "") is command

@@ -1,4 +1,4 @@
-"""Lines that wait for a reader, and those that do not."""
+"""Buffering of log lines."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ def pipe() -> Iterator[tuple[int, int]]:
     reader, writer = os.pipe()
     yield reader, writer
     for end in (reader, writer):
-        with suppress(OSError):  # the test did it
+        with suppress(OSError):  # the test has closed it
             os.close(end)
 
 
@@ -44,7 +44,7 @@ def test_line_is_written_at_once(pipe: tuple[int, int]) -> None:
 
 
 def test_f18_nothing_waits_for_a_reader(pipe: tuple[int, int]) -> None:
-    """F18: what does not fit into the pipe arrives later, in order."""
+    """F18: lines that do not fit into the pipe arrive later, in order."""
     reader, writer = pipe
     stream = LogStream(writer)
     written = ["x" * 100_000 + "\n", *lines(200)]
@@ -59,7 +59,7 @@ def test_f18_nothing_waits_for_a_reader(pipe: tuple[int, int]) -> None:
 def test_f18_memory_is_bounded_and_losses_are_told(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F18: more than CAPACITY is dropped, and how much is a line of its own."""
+    """F18: lines beyond CAPACITY are dropped, and a line says how many."""
     monkeypatch.setattr(log_stream, "CAPACITY", 10_000)
     reader, writer = pipe
     stream = LogStream(writer)
@@ -89,7 +89,7 @@ def test_f18_memory_is_bounded_and_losses_are_told(
 
 
 def test_f18_without_a_reader(pipe: tuple[int, int]) -> None:
-    """F18: lines of a process whose log collector is gone go nowhere."""
+    """F18: without a log collector, lines are lost."""
     reader, writer = pipe
     os.close(reader)
     stream = LogStream(writer)
@@ -102,7 +102,7 @@ def test_f18_without_a_reader(pipe: tuple[int, int]) -> None:
 def test_lines_that_gathered_are_written_together_and_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No chunk is larger than what a pipe takes in one piece, beside those of other processes."""
+    """No chunk is larger than an atomic write to a pipe, which other processes share."""
     chunks: list[bytes] = []
     monkeypatch.setattr(log_stream, "_write", lambda _, chunk: chunks.append(chunk))
     stream = LogStream(-1)
@@ -128,7 +128,7 @@ def test_descriptor_that_does_not_block(pipe: tuple[int, int]) -> None:
 
 
 def test_line_in_the_middle_of_a_line(pipe: tuple[int, int]) -> None:
-    """The garbage collector may run anywhere, and what it finds may log."""
+    """The garbage collector may run anywhere, and finalizers may log."""
     reader, writer = pipe
     stream = LogStream(writer)
 
@@ -152,7 +152,7 @@ def test_line_in_the_middle_of_a_line(pipe: tuple[int, int]) -> None:
 
 
 def test_end_of_the_process_waits_a_little(pipe: tuple[int, int]) -> None:
-    """What is written last is what one wants to read most."""
+    """The last lines are the most important ones."""
     reader, writer = pipe
     program = "import sys; from app.utils.log_stream import log_stream; log_stream().write('x' * 9)"
     subprocess.run([sys.executable, "-c", program], stdout=writer, check=True)

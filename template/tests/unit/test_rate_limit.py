@@ -1,4 +1,4 @@
-"""O4: a sliding window that holds at every moment, in bounded memory."""
+"""O4: a sliding window in bounded memory."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def limiter(clock: Clock) -> InProcessRateLimiter:
 async def test_limit_holds_across_the_edge_of_every_window(
     limiter: InProcessRateLimiter, clock: Clock
 ) -> None:
-    """However requests gather, no span of a minute has more than the limit."""
+    """For any pattern of requests, no period of a minute has more than the limit."""
     passed: list[float] = []
     for second in (*range(55, 66), *range(110, 131), *range(170, 250)):
         clock.now = second
@@ -67,7 +67,7 @@ async def test_clients_and_limits_count_apart(limiter: InProcessRateLimiter) -> 
 
 
 async def test_memory_is_bounded(limiter: InProcessRateLimiter) -> None:
-    """The client seen longest ago is forgotten, not one that keeps asking."""
+    """The least recently seen client is forgotten, not an active one."""
     for number in range(1000):
         await limiter.hit(LIMIT, "busy")
         await limiter.hit(LIMIT, f"client {number}")

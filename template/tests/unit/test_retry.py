@@ -1,4 +1,4 @@
-"""F12: what may pass is tried again, within limits."""
+"""F12: temporary failures are retried, within limits."""
 
 import time
 from io import StringIO
@@ -7,11 +7,11 @@ import pytest
 
 from app.core.resilience import RetryBudget, TransientError, with_retry
 
-pytestmark = pytest.mark.usefixtures("output")  # what is logged goes there
+pytestmark = pytest.mark.usefixtures("output")  # for log lines
 
 
 class Flaky:
-    """Fails until it has been called often enough."""
+    """Fails for a number of calls."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -64,7 +64,7 @@ async def test_does_not_wait_for_ever() -> None:
 
 
 async def test_budget_bounds_what_a_target_has_to_bear(output: StringIO) -> None:
-    """With a target that is down, most calls are made once."""
+    """If a target is down, most calls are not retried."""
     budget = RetryBudget(size=4, per_second=0)
     flaky = Flaky(*(TransientError("down") for _ in range(1000)))
     call = with_retry(max_attempts=3, wait_initial=0.0001, budget=budget)(flaky.__call__)
@@ -94,7 +94,7 @@ async def test_budget_comes_back_with_successes_and_time() -> None:
     now = 10
     assert [budget.withdraw(), budget.withdraw()] == [True, False]
     now = 1000
-    assert [budget.withdraw(), budget.withdraw()] == [True, False]  # never more than there were
+    assert [budget.withdraw(), budget.withdraw()] == [True, False]  # never more than at first
 
 
 async def test_arguments_stay_out_of_the_log(output: StringIO) -> None:

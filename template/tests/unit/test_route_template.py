@@ -1,4 +1,4 @@
-"""Which route answered, wherever it was declared."""
+"""Templates of routes, wherever they are declared."""
 
 import httpx2
 import pytest
@@ -20,7 +20,7 @@ async def plain(_request: object) -> Response:
 
 
 def service() -> FastAPI:
-    """An app with a route of every kind."""
+    """An app with all kinds of routes."""
     inner = APIRouter(prefix="/inner")
     inner.get("/{book}")(answer)
     outer = APIRouter(prefix="/outer")
@@ -37,7 +37,7 @@ def service() -> FastAPI:
 
 
 class Watch:
-    """Notes the template of each request, as the middleware does."""
+    """Records the template of each request, as the middleware does."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

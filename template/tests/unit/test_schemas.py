@@ -1,4 +1,4 @@
-"""What PostgreSQL cannot store never gets to it."""
+"""Values that PostgreSQL cannot store are refused."""
 
 import math
 
@@ -55,6 +55,6 @@ def test_size_is_bounded() -> None:
 
 
 def test_unknown_fields_are_errors() -> None:
-    """A1: nothing that a client sends is silently dropped."""
+    """A1: unknown fields are errors."""
     with pytest.raises(ValidationError, match="not permitted"):
         Note.model_validate({"id": 1})

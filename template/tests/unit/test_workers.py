@@ -1,4 +1,4 @@
-"""The supervisor of several processes."""
+"""The supervisor of worker processes."""
 
 import signal
 
@@ -13,7 +13,7 @@ SECONDS_TO_START = 60
 
 
 class FakeProcess:
-    """A process of the system, which does nothing."""
+    """A fake process."""
 
     def __init__(self, *_: object) -> None:
         self.pid = id(self)
@@ -33,7 +33,7 @@ class FakeProcess:
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -50,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def workers(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Workers:
-    """Three processes, which have just been started."""
+    """Three processes that have just started."""
     assert clock
     monkeypatch.setattr(multiprocess, "get_subprocess", FakeProcess)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -62,7 +62,7 @@ def workers(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Workers:
 
 
 def answer(*processes: Process, started: bool = True) -> None:
-    """Answer as these processes do, once they run Python code."""
+    """Respond as these processes do, once they run Python code."""
     for process in processes:
         while process.child_conn.poll():
             process.child_conn.recv()
@@ -112,7 +112,7 @@ def test_process_that_hangs_is_replaced_soon(workers: Workers, clock: Clock) -> 
 
 
 def test_late_answer_counts(workers: Workers, clock: Clock) -> None:
-    """The supervisor itself may have had no time to run."""
+    """The supervisor itself may have been late."""
     before = set(workers.processes)
     for _ in range(3):
         clock.now += 2 * SECONDS_TO_START
