@@ -18,7 +18,7 @@ from tests.conftest import client_of, running
 
 @pytest.fixture
 def limits() -> dict[str, float]:
-    """From when on something is slow, and when it is too late."""
+    """The limits of slow requests and statements, and the timeout of statements."""
     return {"slow_request_seconds": 0.05, "slow_query_seconds": 0.05, "db_statement_timeout": 60}
 
 

@@ -132,7 +132,7 @@ async def test_failing_host_is_left_alone_and_found_again(
     impatient: Settings, other: Elsewhere
 ) -> None:
     """Of fifty callers, one probes whether the host has recovered."""
-    patient = {"connect": 20, "read": 20, "total": 60}  # each answer comes, however late
+    patient = {"connect": 20, "read": 20, "total": 60}  # every response is awaited
     values = {f"outbound_{name}_timeout": seconds for name, seconds in patient.items()}
     client = OutboundClient(impatient.model_copy(update=values))
     other.failures = 1000

@@ -79,7 +79,7 @@ async def test_starts_and_serves_without_redis(settings: Settings, away: str) ->
         # The first few fail within their timeout; then the breaker is open.
         assert within(max(times), 0.6)
         assert within(sorted(times)[40], 0.05)
-        # The limits are those of this process now.
+        # Now the process counts alone.
         assert statuses == [200] * 40 + [429] * 10
         assert (await client.get("/live")).status_code == 200
 
