@@ -12,6 +12,7 @@ from io import StringIO
 import pytest
 from redis import Redis
 
+from app.core.config import Settings
 from dev.process import free_port, throwaway_home
 from dev.valkey import answers, running_valkey
 from tests.server import PATIENCE
@@ -81,6 +82,12 @@ def run_at_once(script: str, prefix: str, count: int) -> list[int]:
         process.stdin.write("\n")
         process.stdin.flush()
     return [int(process.communicate(timeout=PATIENCE)[0]) for process in processes]
+
+
+@pytest.fixture(scope="session")
+def settings(settings: Settings) -> Settings:
+    """Settings by which a Redis that hangs is soon left alone, as in production."""
+    return settings.model_copy(update={"redis_timeout": 0.1})
 
 
 @pytest.fixture
