@@ -1,9 +1,8 @@
 """The questions of the template, read the way Copier reads them, but strictly."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +65,6 @@ class Questions:
             for name, question in self.by_name.items()
             if FEATURE_CONDITION in str(question.get("ask", ""))
         }
-
-    def combinations(self) -> Iterator[dict[str, Any]]:
-        """Yield every combination of the features."""
-        features = self.features()
-        for answers in product(*features.values()):
-            yield dict(zip(features, answers, strict=True))
 
     def choices(self, name: str) -> list[Any]:
         """Return what a question lets one choose from; nothing, if it takes any text.

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from redis import exceptions
@@ -80,6 +80,16 @@ class OptionalRedis:
             listener=listener,
         )(self._bounded)
         self._may_complain_at = 0.0
+        self._commands: set[asyncio.Future[Any]] = set()
+
+    async def aclose(self) -> None:
+        """Cancel the commands that nothing waits for any more, and close the connections."""
+        late = list(self._commands)
+        for command in late:
+            command.cancel()
+        if late:  # one that continued would connect again
+            await asyncio.wait(late, timeout=DEADLINE)
+        await close_redis(self.client)
 
     async def use(self, command: Callable[[], Awaitable[T]]) -> T:
         """Return what `command` returns.
@@ -108,17 +118,24 @@ class OptionalRedis:
 
     async def _bounded(self, command: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(command())
-        # Its caller may have gone when it ends.
-        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        self._commands.add(task)
+        task.add_done_callback(self._forget)
         for _ in range(PATIENCE):
             started = time.monotonic()
             done, _pending = await asyncio.wait({task}, timeout=self._timeout)
             if done:
-                return task.result()
+                break
             if time.monotonic() - started < 1.1 * self._timeout:
                 break  # Redis is late; otherwise, the event loop was
+        if task.done() and not task.cancelled():
+            return task.result()
         # It continues until its own timeout: cancelling it would close its connection.
         raise TimeoutError
+
+    def _forget(self, command: asyncio.Future[Any]) -> None:
+        self._commands.discard(command)
+        if not command.cancelled():
+            command.exception()  # retrieved: its caller may have gone
 
     def _complain(self, error: exceptions.ResponseError) -> None:
         now = time.monotonic()

@@ -17,6 +17,7 @@ from app.core.cache import Cache, cached
 from app.core.config import Settings
 from app.main import create_app
 from app.redis.client import OptionalRedis, RedisAwayError, build_redis, close_redis
+from app.redis.rate_limit import RedisRateLimiter
 from tests.conftest import client_of, running
 from tests.pace import within
 from tests.redis.conftest import Server
@@ -281,3 +282,20 @@ async def test_own_deadlines_bound_every_command(
         await client.get("key")
     assert within(time.monotonic() - before, 1)
     await close_redis(client)
+
+
+async def test_late_command_does_not_outlive_the_service(
+    settings: Settings, server: Server
+) -> None:
+    """A command that timed out is cancelled at the stop: it would open its connection again."""
+    url = {"redis_url": SecretStr(server.url), "redis_timeout": 0.05}
+    before = asyncio.all_tasks()
+    async with running(create_app(settings.model_copy(update=url))) as state:
+        limiter = state["rate_limiter"]
+        assert isinstance(limiter, RedisRateLimiter)
+        server.hang()
+        with pytest.raises(RedisAwayError):
+            await limiter._redis.use(state["redis"].ping)
+        assert asyncio.all_tasks() > before
+    assert asyncio.all_tasks() <= before
+    server.go_on()
