@@ -58,9 +58,9 @@ def serve(host: str, port: int, workers: int) -> None:
     """
     settings = _settings_with_logging()
     require_project()  # so that a wrong directory is reported here
+    own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     # uvicorn raises the signal again when it has finished. This end is planned: exit 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     options: dict[str, Any] = {
         **own,
         "factory": True,
