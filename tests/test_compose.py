@@ -98,8 +98,8 @@ def check_production(services: dict[str, Any], answers: dict[str, bool]) -> None
     app = services["app"]
     assert app["environment"]["ENVIRONMENT"] == "production"
     names = {"database_ca", "database_url", "metrics_token"}
-    names |= {"redis_url"} if answers["redis"] else set()
-    names |= {"jwt_secret_key", "jwt_previous_secret_key"} if answers["auth"] else set()
+    names |= {"redis_url"} if answers.get("redis", True) else set()
+    names |= {"jwt_secret_key", "jwt_previous_secret_key"} if answers.get("auth", True) else set()
     for service in (app, services["migrate"]):
         (secrets,) = service["volumes"]
         assert Path(secrets["source"]).name == "secrets"

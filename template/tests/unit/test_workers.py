@@ -54,7 +54,7 @@ def workers(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Workers:
     assert clock
     monkeypatch.setattr(multiprocess, "get_subprocess", FakeProcess)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    config = Config("", workers=3, timeout_worker_healthcheck=SECONDS_TO_START)
+    config = Config("", workers=3, log_config=None, timeout_worker_healthcheck=SECONDS_TO_START)
     workers = Workers(config, [])
     workers.init_processes()
     workers.keep_subprocess_alive()
