@@ -68,9 +68,9 @@ def living(session: nox.Session) -> None:
     session.run("pytest", "-m", "living and not deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
-@nox.session(tags=["deep"])
-def more_living(session: nox.Session) -> None:
-    """Do so with the other variants and features, and run the suites of what comes of it."""
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run what passes the time limit of a change: the other cases of updates and toggles."""
     install(session)
     session.run("pytest", "-m", "living and deep", "-v", *IN_PARALLEL, *session.posargs)
 
