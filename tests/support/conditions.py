@@ -34,7 +34,7 @@ class Condition:
 
     @property
     def is_always(self) -> bool:
-        """Whether it holds whatever the answers are."""
+        """Whether it holds for all answers."""
         return not self.names and bool(self.rows)
 
     def holds(self, row: Row) -> bool:
@@ -42,7 +42,7 @@ class Condition:
         return tuple(row[name] for name in self.names) in self.rows
 
     def given(self, row: Row) -> "Condition":
-        """Return what is left of it to decide once some answers are known."""
+        """Return the condition on the other answers, given some of them."""
         free = [place for place, name in enumerate(self.names) if name not in row]
         rows = {
             tuple(answers[place] for place in free)

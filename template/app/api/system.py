@@ -17,7 +17,7 @@ async def root() -> Welcome:
 
 @router.get("/live")
 async def live() -> Liveness:
-    """Return 200 while the process is alive, whatever its dependencies do."""
+    """Return 200 while the process is alive, even if its dependencies are down."""
     return Liveness()
 
 

@@ -1,4 +1,4 @@
-"""F1: whatever Redis does, requests are answered; Redis is used again when it has recovered."""
+"""F1: requests are answered while Redis fails; Redis is used again when it has recovered."""
 
 import asyncio
 import time

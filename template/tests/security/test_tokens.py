@@ -91,7 +91,7 @@ async def test_t1_unsigned_tokens(
 async def test_t2_other_algorithms(
     client: httpx2.AsyncClient, forge: Forge, algorithm: str
 ) -> None:
-    """The algorithm is fixed, whatever the header says."""
+    """The algorithm is fixed. The header does not change it."""
     await assert_refused(client, forge(header={"alg": algorithm}))
 
 
