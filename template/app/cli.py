@@ -14,7 +14,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app import PROJECT_NAME, __version__
 from app.core.config import Settings, SettingsError, load_kinds, load_settings
-from app.core.feature import server_options
+from app.core.feature import server_options, settings_of_features
 from app.db.errors import DatabaseAccessError
 from app.db.migrations import MigrationError, OutsideProjectError, require_project, upgrade
 from app.features import FEATURES
@@ -113,8 +113,7 @@ def openapi(output: Path | None) -> None:
 
 
 def _settings_with_logging() -> Settings:
-    own = [kind for feature in FEATURES for kind in feature.settings]
-    settings = load_kinds([Settings, *own])[Settings]
+    settings = load_kinds([Settings, *settings_of_features(FEATURES)])[Settings]
     configure_logging(settings)
     return settings
 

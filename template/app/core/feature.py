@@ -70,6 +70,11 @@ class Feature:
     """Clears what it keeps outside of the database. The tests call it before each test."""
 
 
+def settings_of_features(features: Iterable[Feature]) -> list[type[BaseServiceSettings]]:
+    """Return the classes of all settings that features have of their own."""
+    return [kind for feature in features for kind in feature.settings]
+
+
 @contextmanager
 def server_options(
     features: Iterable[Feature], settings: Settings, workers: int = 1
