@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from tests.server import PATIENCE, PLAIN
+from tests.server import PLAIN
+from tests.waiting import PATIENCE
 
 Ask = Callable[[httpx2.Client], httpx2.Response]
 

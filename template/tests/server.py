@@ -15,12 +15,10 @@ import httpx2
 
 from app.core.config import Settings
 from dev.process import free_port
+from tests.waiting import PATIENCE
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of a service without TLS. By default, each one would read all certificates first."""
-
-PATIENCE = 120.0
-"""Seconds to wait for an event, enough for a busy machine."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable
 
+PATIENCE = 120.0
+"""Seconds to wait for an event, enough for a busy machine."""
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+
+async def until(condition: Callable[[], bool]) -> None:
     """Return as soon as the condition holds.
 
     Raises:
-        TimeoutError: it does not within so many seconds.
+        TimeoutError: it does not within `PATIENCE`.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError

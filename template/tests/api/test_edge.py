@@ -25,7 +25,7 @@ def app(settings: Settings) -> FastAPI:
                 "cors_origins": (FRIEND,),
                 "cors_credentials": True,
                 "max_body_size": 100,
-                "request_timeout": 0.1,
+                "request_timeout": 0.5,  # enough for the others, also on a busy machine
             }
         )
     )

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core.config import Settings
-from tests.server import PATIENCE, WITH_ROUTES, Service, serving
+from tests.server import WITH_ROUTES, Service, serving
+from tests.waiting import PATIENCE
 
 
 def test_f6_clients_that_do_not_wait(settings: Settings) -> None:

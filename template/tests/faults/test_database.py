@@ -20,6 +20,7 @@ from app.main import create_app
 from app.services import health
 from tests.conftest import client_of, running
 from tests.pace import within
+from tests.waiting import until
 
 TOUCH = text("UPDATE alembic_version SET version_num = version_num")
 
@@ -57,7 +58,9 @@ async def process_id(session: DBSession) -> int:
 @routes.get("/idle")
 async def idle(session: DBSession) -> None:
     await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10ms'"))
-    await asyncio.sleep(0.1)
+    connection = (await (await session.connection()).get_raw_connection()).driver_connection
+    assert connection
+    await until(connection.is_closed)
     await session.execute(text("SELECT 1"))
 
 

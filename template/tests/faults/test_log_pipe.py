@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import PATIENCE, PLAIN, serving
+from tests.server import PLAIN, serving
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

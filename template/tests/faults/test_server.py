@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import AS_IT_IS, PATIENCE, PLAIN, Service, serving
+from tests.server import AS_IT_IS, PLAIN, Service, serving
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("header", [b"", b"Content-Encoding: gzip\r\n"])

@@ -14,7 +14,8 @@ import pytest
 from app.core.config import Settings
 from tests.load import under_load
 from tests.pace import within
-from tests.server import PATIENCE, WITH_ROUTES, serving
+from tests.server import WITH_ROUTES, serving
+from tests.waiting import PATIENCE
 
 
 def test_f8_drain(settings: Settings) -> None:

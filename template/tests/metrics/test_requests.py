@@ -14,6 +14,7 @@ from app.core.config import Settings
 from app.main import create_app
 from tests.conftest import client_of, running
 from tests.counting import increase, value
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def app(settings: Settings) -> FastAPI:
 
     @things.get("/{thing_id}/slow")
     async def slow(thing_id: int) -> int:
-        await asyncio.sleep(0.03)
+        await asyncio.gather(app.state.go.wait(), asyncio.sleep(0.03))
         return thing_id
 
     app.include_router(things, prefix="/api/v1")
@@ -91,14 +92,15 @@ async def test_errors_are_counted_by_their_code(client: httpx2.AsyncClient) -> N
     assert (bad(), crash(), cut()) == (1, 1, 1)
 
 
-async def test_duration_and_progress(client: httpx2.AsyncClient) -> None:
+async def test_duration_and_progress(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    app.state.go = asyncio.Event()
     labels = {"method": "GET", "endpoint": f"{THING}/slow"}
     took = increase("fastapi_request_duration_seconds_sum", **labels)
     quick = increase("fastapi_request_duration_seconds_bucket", **labels, le="0.025")
     before = value("fastapi_requests_in_progress")
     requests = [asyncio.create_task(client.get("/api/v1/things/1/slow")) for _ in range(3)]
-    await asyncio.sleep(0.01)
-    assert value("fastapi_requests_in_progress") == before + 3
+    await until(lambda: value("fastapi_requests_in_progress") == before + 3)
+    app.state.go.set()
     await asyncio.gather(*requests)
     assert value("fastapi_requests_in_progress") == before
     assert took() >= 0.09

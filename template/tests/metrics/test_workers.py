@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.cli import cli
 from app.core.config import Settings
-from tests.server import PATIENCE, PLAIN, Service, serving
+from tests.server import PLAIN, Service, serving
+from tests.waiting import PATIENCE
 
 
 def scraped(service: Service, name: str, **labels: str) -> float:

@@ -15,7 +15,7 @@ from redis import Redis
 from app.core.config import Settings
 from dev.process import free_port, throwaway_home
 from dev.valkey import answers, running_valkey
-from tests.server import PATIENCE
+from tests.waiting import PATIENCE
 
 
 class Server:

@@ -23,14 +23,14 @@ def app(settings: Settings, server: Server) -> FastAPI:
 async def test_degraded_while_redis_is_away(
     app: FastAPI, server: Server, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.4)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT", 1)
     async with running(app) as state, client_of(app, state) as client:
         before = (await client.get("/health")).json()
         assert (before["status"], before["redis"]) == ("healthy", "healthy")
         getattr(server, fault)()
         started = time.monotonic()
         away = await client.get("/health")
-        assert within(time.monotonic() - started, 0.8)
+        assert within(time.monotonic() - started, 1.8)
         assert away.status_code == 200
         report = away.json()
         assert (report["status"], report["database"], report["redis"]) == (

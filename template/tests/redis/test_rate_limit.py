@@ -64,34 +64,33 @@ async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimit
     """No window ever has more requests than the limit."""
     limit = Limit("requests", requests=20, seconds=1)
     passed: list[tuple[float, float]] = []
-    end = time.monotonic() + 2.5
-    while time.monotonic() < end:
+    while len(passed) < 50:
         before = time.monotonic()
         if (await limiter.hit(limit, "client")).allowed:
             passed.append((before, time.monotonic()))
         await asyncio.sleep(0.005)
-    assert 40 <= len(passed) <= 60
     # By the server's clock, each came between our two times.
     for (before, _), (_, after) in zip(passed, passed[20:], strict=False):
         assert after - before > 0.99
 
 
 async def test_tells_what_is_left_and_when_there_is_more(limiter: RedisRateLimiter) -> None:
+    began = time.monotonic()
     first = await limiter.hit(LIMIT, "client")
     await asyncio.sleep(0.05)
     second = await limiter.hit(LIMIT, "client")
+    took = time.monotonic() - began
     assert (first.remaining, second.remaining) == (19, 18)
     assert first.reset == 60
-    assert 59 < second.reset <= 59.95
+    assert 59.9 - took < second.reset <= 59.95
 
 
 async def test_refused_requests_do_not_count(limiter: RedisRateLimiter) -> None:
-    limit = Limit("requests", requests=1, seconds=1)
+    limit = Limit("requests", requests=1, seconds=2)
     assert (await limiter.hit(limit, "client")).allowed
-    for _ in range(50):
-        refused = await limiter.hit(limit, "client")
+    for refused in await asyncio.gather(*(limiter.hit(limit, "client") for _ in range(50))):
         assert not refused.allowed
-    assert 0 < refused.reset < 1
+        assert 0 < refused.reset < 2
     await asyncio.sleep(refused.reset + 0.01)
     assert (await limiter.hit(limit, "client")).allowed
 

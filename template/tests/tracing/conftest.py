@@ -70,7 +70,7 @@ async def mistake(session: DBSession) -> None:
 
 @routes.get("/hang")
 async def hang(session: DBSession) -> None:
-    async with asyncio.timeout(0.05):
+    async with asyncio.timeout(0.5):
         await session.execute(text("SELECT pg_sleep(5)"))
 
 

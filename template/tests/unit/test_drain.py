@@ -1,6 +1,5 @@
 """Signals before they reach the server."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ import pytest
 
 from app.server import drain
 from app.server.drain import Drain
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def test_server_hears_of_it_later(told: list[int]) -> None:
     with short.before_the_server():
         os.kill(os.getpid(), signal.SIGTERM)
         assert (short.begun, told) == (True, [])
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(told))
         assert told == [signal.SIGTERM]
     os.kill(os.getpid(), signal.SIGTERM)
     assert told == [signal.SIGTERM] * 2

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from app.utils import log_stream
 from app.utils.log_stream import LogStream
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_f18_memory_is_bounded_and_losses_are_told(
         for line in lines(200):
             stream.write(line)
         found = b""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not told:
             assert time.monotonic() < deadline
             found += os.read(reader, 65_536)

@@ -1,5 +1,6 @@
 """F12: temporary failures are retried, within limits."""
 
+import json
 import time
 from io import StringIO
 
@@ -28,12 +29,15 @@ class Flaky:
         return [after - before for before, after in zip(self.calls, self.calls[1:], strict=False)]
 
 
-async def test_passing_failure_is_tried_again_after_growing_pauses() -> None:
+async def test_passing_failure_is_tried_again_after_growing_pauses(output: StringIO) -> None:
     flaky = Flaky(TransientError("1"), TransientError("2"))
     call = with_retry(max_attempts=3, wait_initial=0.02, wait_multiplier=4)(flaky.__call__)
     assert await call() == "answer"
-    first, second = flaky.pauses
-    assert 0.02 <= first < 0.08 <= second
+    first, second = (json.loads(line)["wait"] for line in output.getvalue().splitlines())
+    assert 0.02 <= first <= 0.04
+    assert 0.08 <= second <= 0.1
+    assert flaky.pauses[0] >= 0.02
+    assert flaky.pauses[1] >= 0.08
 
 
 async def test_last_failure_comes_through() -> None:
