@@ -19,7 +19,8 @@ DEBIAN = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NOT_HERE = " and ".join(
-    f"not {marker}" for marker in ("living", "suite", "observability", "delivery", "image", "soak")
+    f"not {marker}"
+    for marker in ("living", "suite", "pythons", "observability", "delivery", "image", "soak")
 )
 """What has sessions of its own."""
 
@@ -68,7 +69,7 @@ def living(session: nox.Session) -> None:
     session.run("pytest", "-m", "living and not deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["nightly"])
 def nightly(session: nox.Session) -> None:
     """Run what passes the time limit of a change: the other cases of updates and toggles."""
     install(session)
@@ -87,6 +88,20 @@ def more_suites(session: nox.Session) -> None:
     """Run the suites of the other rows of the covering array."""
     install(session)
     session.run("pytest", "-m", "suite and deep", "-v", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session(tags=["deep"])
+def pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the default Python: the machine's, or else Debian's (needs root)."""
+    install(session)
+    with_debian(session, "pythons and not deep", "debootstrap")
+
+
+@nox.session(tags=["nightly"])
+def more_pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the other Pythons that are offered."""
+    install(session)
+    with_debian(session, "pythons and deep", "debootstrap")
 
 
 @nox.session(tags=["deep"])
