@@ -83,8 +83,16 @@ def test_password_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("cache_prefix", ""), ("cache_prefix", "a b"), ("cache_ttl", 0), ("redis_timeout", 0)],
+    [("cache_prefix", "/"), ("cache_prefix", "a b"), ("cache_ttl", 0), ("redis_timeout", 0)],
 )
 def test_other_settings_have_bounds(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match=name.upper()):
         load_settings(database_url=DATABASE, **{name: value})
+
+
+def test_cache_that_is_off_is_not_checked() -> None:
+    """X15: only its own settings, not the prefix, which rate limits use as well."""
+    settings = load_settings(database_url=DATABASE, cache_enabled=False, cache_ttl=0)
+    assert settings.cache_ttl == 300
+    with pytest.raises(SettingsError, match="CACHE_PREFIX"):
+        load_settings(database_url=DATABASE, cache_enabled=False, cache_prefix="a b")

@@ -1,10 +1,18 @@
 """Wrong settings stop the service, and the message says how to fix them."""
 
+import json
+import os
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from app.core.config import Settings, SettingsError, load_settings
+from app.core.config import Settings, SettingsError, load_settings, misspelt_names
+from app.main import create_app
+from app.settings.base import BaseServiceSettings
 
 URL = "postgresql://app:Zr8qkPw1@db/app"
 
@@ -45,6 +53,160 @@ def test_secret_that_cannot_be_read_is_named(
     with pytest.raises(SettingsError, match=r'cannot be read: .*"database_url"') as caught:
         load_settings()
     assert caught.value.__context__ is None
+
+
+def test_env_file_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """X16: in one sentence, without the bytes."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"DATABASE_URL=postgresql://app:hunter\xff@db/app\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"The settings cannot be read: {file} is not UTF-8."
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_env_file_without_permission_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """X16."""
+    file = tmp_path / ".env"
+    file.touch(mode=0o000)
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"The settings cannot be read: {file}: Permission denied."
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux has such a file")
+def test_env_file_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X16: also for root, and also when reading fails after opening."""
+    monkeypatch.setitem(Settings.model_config, "env_file", "/proc/self/mem")
+    with pytest.raises(SettingsError, match=r"read: /proc/self/mem: Input/output error\.$"):
+        load_settings()
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+@pytest.mark.parametrize("place", ["environment", "env_file", "secret", "argument"])
+def test_empty_value_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, empty: str
+) -> None:
+    """X15: as platforms and templates of files pass on what is not set."""
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
+    given = {}
+    for name in ("DB_POOL_SIZE", "DEBUG", "LOG_LEVEL", "API_V1_PREFIX", "DRAIN_SECONDS"):
+        if place == "environment":
+            monkeypatch.setenv(name, empty)
+        elif place == "env_file":
+            with (tmp_path / ".env").open("a") as file:
+                file.write(f'{name}="{empty}"\n')
+        elif place == "secret":
+            (tmp_path / name.lower()).write_text(empty)
+        else:
+            given[name.lower()] = empty
+    settings = load_settings(database_url=URL, **given)
+    assert (settings.db_pool_size, settings.debug, settings.log_level) == (5, False, "INFO")
+    assert (settings.api_v1_prefix, settings.drain_seconds) == ("/api/v1", 5)
+
+
+def test_empty_value_hides_no_other_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """X15: compose passes on an empty variable, and the value is in a file."""
+    monkeypatch.setitem(Settings.model_config, "secrets_dir", tmp_path)
+    (tmp_path / "database_url").write_text(URL)
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert load_settings().database_url.host == "db"
+
+
+def test_empty_value_of_a_required_setting_is_missing() -> None:
+    """X15."""
+    (fault,) = faults(database_url="")
+    assert fault.startswith("DATABASE_URL is missing.")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "understood"),
+    [
+        ("log_level", "info", "INFO"),
+        ("log_level", " Warning ", "WARNING"),
+        ("log_format", "JSON", "json"),
+        ("environment", "Production", "production"),
+        ("environment", "STAGING", "staging"),
+        ("debug", "FALSE", False),
+    ],
+)
+def test_case_does_not_matter(name: str, given: str, understood: object) -> None:
+    """X15."""
+    assert getattr(load_settings(database_url=URL, **{name: given}), name) == understood
+
+
+def test_limit_that_is_off_is_not_checked() -> None:
+    """X15: settings of what is off do not stop the start."""
+    off = load_settings(database_url=URL, rate_limit_enabled="false", rate_limit_per_minute="0")
+    assert off.rate_limit_per_minute == 100
+    (fault,) = faults(database_url=URL, rate_limit_per_minute="0")
+    assert fault.startswith("RATE_LIMIT_PER_MINUTE is wrong")
+    found = faults(database_url=URL, rate_limit_enabled="maybe", rate_limit_per_minute="0")
+    assert len(found) == 2
+
+
+class OwnSettings(BaseServiceSettings):
+    """Settings of a project's own, with all ways to name them."""
+
+    model_config = SettingsConfigDict(env_prefix="shop_")
+
+    currency: str = "EUR"
+    """The currency."""
+
+    token: str = Field(default="", validation_alias="SHOP_ACCESS")
+    """A token."""
+
+
+def test_misspelt_names_in_env_file_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """X15: with the nearest setting, but not those in the environment, which others use too."""
+    file = tmp_path / ".env"
+    file.write_text(
+        "RATE_LIMIT_PER_MINUT=5\ndatabase_uri=postgresql://hunter2\nDB_POOLSIZE=\n"
+        "LOG_LEVEL=info\nPOSTGRES_PASSWORD=hunter3\nSHOP_CURENCY=EUR\n"
+        "SHOP_CURRENCY=EUR\nSHOP_ACCESS=x\nCOMPOSE_PROJECT_NAME=shop\n"
+    )
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    monkeypatch.setenv("LOG_LEVL", "info")
+    assert misspelt_names([Settings, OwnSettings]) == {
+        "RATE_LIMIT_PER_MINUT": "RATE_LIMIT_PER_MINUTE",
+        "DATABASE_URI": "DATABASE_URL",
+        "DB_POOLSIZE": "DB_POOL_SIZE",
+        "SHOP_CURENCY": "SHOP_CURRENCY",
+    }
+
+
+def test_without_env_file_no_name_is_misspelt() -> None:
+    """X15."""
+    assert misspelt_names([Settings]) == {}
+
+
+def test_example_has_no_misspelt_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X15: not even those that compose alone reads."""
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env.example")
+    assert misspelt_names([Settings]) == {}
+
+
+async def test_misspelt_name_is_a_warning_at_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """X15: with the nearest setting, without the value."""
+    url = settings.database_url.render_as_string(hide_password=False)
+    (tmp_path / ".env").write_text(f"DATABASE_URL={url}\nRATE_LIMIT_PER_MINUT=77\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    with redirect_stdout(StringIO()) as output:
+        create_app()
+    (line,) = map(json.loads, output.getvalue().splitlines())
+    assert (line["event"], line["level"]) == ("unknown_setting", "warning")
+    assert (line["name"], line["nearest"]) == ("RATE_LIMIT_PER_MINUT", "RATE_LIMIT_PER_MINUTE")
+    assert "77" not in output.getvalue()
 
 
 @pytest.mark.parametrize(("environment", "seconds"), [("development", 0), ("staging", 5)])
