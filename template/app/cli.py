@@ -1,5 +1,6 @@
 """The command line: `uv run app --help`."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -9,10 +10,12 @@ from typing import Any
 
 import click
 import uvicorn
+from fastapi import FastAPI
 from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 
 from app import PROJECT_NAME, __version__
+from app.commands.check import check_dependencies
 from app.core.config import Settings, SettingsError, load_kinds, load_settings
 from app.core.feature import server_options, settings_of_features
 from app.db.errors import DatabaseAccessError
@@ -93,6 +96,29 @@ def migrate(revision: str) -> None:
     """
     settings = _settings_with_logging()
     upgrade(settings.database_url, revision)
+
+
+@cli.command()
+def check() -> None:
+    """Check settings, database, schema and all other dependencies, with one line for each.
+
+    The exit code is 1 if one of them is not right.
+    """
+    from app.main import create_app
+
+    app = create_app()
+    click.echo("settings: ok")
+    if not asyncio.run(_check(app)):
+        sys.exit(1)
+
+
+async def _check(app: FastAPI) -> bool:
+    right = True
+    async with app.router.lifespan_context(app) as state:
+        async for name, fault in check_dependencies(state or {}):
+            click.echo(f"{name}: {fault or 'ok'}")
+            right = right and fault is None
+    return right
 
 
 @cli.command()

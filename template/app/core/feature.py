@@ -43,7 +43,10 @@ class Feature:
     """Its part of the lifespan. Parts open in the order of the features and close in reverse."""
 
     checks: Mapping[str, Check] = field(default_factory=dict)
-    """Optional dependencies that `/health` reports on: while one fails, the service is degraded."""
+    """Optional dependencies that `/health` reports on: while one fails, the service is degraded.
+
+    `app check` prints the error with its notes, so it must not contain a secret.
+    """
 
     commands: Sequence[click.Command] = ()
     """Commands of `uv run app`."""

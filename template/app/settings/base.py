@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PLACEHOLDER_PASSWORDS = frozenset(
@@ -24,15 +33,47 @@ def split_commas(value: object) -> object:
     return value
 
 
+def used_if(switch: str) -> WrapValidator:
+    """Take the default instead of a wrong value while the setting `switch` is off.
+
+    The switch must come before the field. Platforms set variables for all programs, and a value
+    that is not used must not stop the start.
+    """
+
+    def validate(
+        value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            if info.data.get(switch) is False:
+                raise PydanticUseDefault from None
+            raise
+
+    return WrapValidator(validate)
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+LowerCase = BeforeValidator(_lower)
+UpperCase = BeforeValidator(_upper)
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 class BaseServiceSettings(BaseSettings):
-    """The base of all settings, also of a project's own."""
+    """The base of all settings, also of a project's own. An empty value is the default."""
 
     model_config = SettingsConfigDict(
         arbitrary_types_allowed=True,
         env_file=".env",
+        env_ignore_empty=True,  # so that an empty variable does not hide a file of `SECRETS`
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -40,8 +81,19 @@ class BaseServiceSettings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    environment: Literal["development", "staging", "production"] = "production"
+    environment: Annotated[Literal["development", "staging", "production"], LowerCase] = (
+        "production"
+    )
     """Where the service runs. Unset means production, where the strictest rules apply."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in values.items()
+            if not isinstance(value, str) or value.strip()
+        }
 
 
 def in_production(data: dict[str, Any]) -> bool:

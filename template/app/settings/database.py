@@ -20,7 +20,7 @@ class DatabaseSettings(LogSettings):
         BeforeValidator(parse_database_url),
         Field(examples=["postgresql://localhost/example"]),
     ]
-    """PostgreSQL, as postgresql://user:password@host:5432/database; add ?ssl=require for TLS."""
+    """PostgreSQL, as postgresql://user:password@host:5432/database; add ?sslmode=require for TLS."""
 
     db_pool_size: Annotated[int, Field(ge=1)] = 5
     """Connections that each process keeps open."""

@@ -3,9 +3,11 @@
 import time
 
 import pytest
+from click.testing import CliRunner
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from app.cli import cli
 from app.core.config import Settings
 from app.main import create_app
 from app.services import health
@@ -53,3 +55,19 @@ async def test_without_a_database_redis_does_not_matter(settings: Settings, serv
         away = await client.get("/health")
     assert away.status_code == 503
     assert (away.json()["status"], away.json()["redis"]) == ("unhealthy", "healthy")
+
+
+def test_check_names_the_setting(settings: Settings) -> None:
+    """X15: `app check` says what is wrong, without the password."""
+    environment = {
+        "ENVIRONMENT": "development",
+        "DATABASE_URL": settings.database_url.render_as_string(hide_password=False),
+        "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
+    }
+    result = CliRunner(env=environment).invoke(cli, ["check"])
+    (line,) = [line for line in result.output.splitlines() if line.startswith("redis: ")]
+    assert "127.0.0.1:1" in line
+    assert line.endswith("Check REDIS_URL.")
+    assert "hunter2" not in result.output
+    assert "schema: ok" in result.output
+    assert result.exit_code == 1
