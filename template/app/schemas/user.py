@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from app.accounts.names import MAX_USERNAME, parse_username
+from app.accounts.names import MAX_USERNAME, MIN_USERNAME, USERNAME_PATTERN, parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
 from app.schemas.base import InputSchema, Schema
@@ -24,11 +24,16 @@ UserSort = Literal[
     "id", "-id", "email", "-email", "username", "-username", "created_at", "-created_at"
 ]
 
-Username = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=MAX_USERNAME),
-    AfterValidator(parse_username),
-]
+_USERNAME = Field(
+    json_schema_extra={
+        "pattern": USERNAME_PATTERN,
+        "minLength": MIN_USERNAME,
+        "maxLength": MAX_USERNAME,
+    }
+)
+Username = Annotated[str, AfterValidator(parse_username), _USERNAME]
+# An older account may have, and send back, a name that today's rule refuses: see UserService.
+ChangedUsername = Annotated[str, StringConstraints(max_length=MAX_USERNAME), _USERNAME]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
@@ -65,7 +70,7 @@ class Profile(InputSchema):
     """Changes of an account. Fields that are omitted or null stay unchanged."""
 
     email: EmailStr | None = None
-    username: Username | None = None
+    username: ChangedUsername | None = None
     full_name: FullName | None = None
 
 

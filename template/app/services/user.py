@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.audit import AuditEvent
+from app.accounts.names import parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.models.user import User
 from app.models.user_session import UserSession
@@ -40,6 +41,7 @@ class UserService:
         Raises:
             ConflictError: the e-mail address or the username is taken.
             ForbiddenError: a new e-mail address without the current password.
+            UnprocessableError: the rule for usernames refuses the new one.
         """
         if data.email is not None and data.email != user.email:
             if data.current_password is None:
@@ -113,6 +115,7 @@ class UserService:
             ConflictError: it is the admin's own; or the e-mail address or the username is taken.
             ForbiddenError: the caller is not an admin any more.
             NotFoundError: there is no account with this id.
+            UnprocessableError: the rule for usernames refuses the new one.
         """
         await self._require_admin_of_another(admin, user_id)
         user = await self._find(user_id, for_update=True)
@@ -161,6 +164,8 @@ class UserService:
 
     async def _change(self, user: User, changes: Mapping[str, object]) -> UserRead:
         new = {name: value for name, value in changes.items() if getattr(user, name) != value}
+        if "username" in new:
+            _require_good_username(str(new["username"]))
         for name, value in new.items():
             setattr(user, name, value)
         await self.users.flush()
@@ -169,6 +174,13 @@ class UserService:
                 AuditEvent.USER_CHANGED, target_id=user.id, fields=sorted(new)
             )
         return UserRead.model_validate(user)
+
+
+def _require_good_username(name: str) -> None:
+    try:
+        parse_username(name)
+    except ValueError as error:
+        raise UnprocessableError(f"The username {error}.") from None
 
 
 def _not_found(user_id: int) -> NotFoundError:
