@@ -19,6 +19,7 @@ RESERVED_NAMES = frozenset(
 )  # fmt: skip
 """Names that could be mistaken for the service itself (some are in RFC 2142)."""
 
+
 def name_key(name: str) -> str:
     """Return the key that all spellings of one name share, such as `ＡＤＡ` and `ada`.
 

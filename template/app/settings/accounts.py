@@ -54,6 +54,9 @@ class AuthSettings(BaseServiceSettings):
     rate_limit_auth_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
     """Requests that one address may send to /auth within any minute."""
 
+    rate_limit_address_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Requests with a token that one address may send within any minute, for all its users."""
+
     @field_validator("jwt_previous_secret_key", mode="before")
     @classmethod
     def _empty_is_none(cls, key: object) -> object:
