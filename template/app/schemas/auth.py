@@ -36,6 +36,12 @@ class LoginForm(InputSchema):
     grant_type: Literal["password"] = "password"
 
 
+class Reauthentication(InputSchema):
+    """The password of the account, sent again."""
+
+    password: Password
+
+
 class RefreshToken(InputSchema):
     """A refresh token."""
 

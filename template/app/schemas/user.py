@@ -78,7 +78,7 @@ class UserUpdate(Profile):
     """Changes of one's own account. Fields that are omitted or null stay unchanged."""
 
     current_password: Password | None = Field(
-        default=None, description="Needed for a new e-mail address: it is a way to log in."
+        default=None, description="With it, `POST /auth/reauthenticate` is not needed before."
     )
 
 

@@ -14,6 +14,7 @@ from tests.accounts import (
     login,
     make_admin,
     profile,
+    prove,
     register,
     sign_in,
 )
@@ -111,6 +112,7 @@ class TestMe:
 
     async def test_changes_what_is_sent(self, client: httpx2.AsyncClient) -> None:
         before = await sign_in(client, "ada")
+        await prove(client)
         after = (await client.put(ME, json={"full_name": "Ada L.", "username": "ADA.l"})).json()
         assert after == before | {
             "full_name": "Ada L.",
@@ -125,6 +127,7 @@ class TestMe:
     async def test_name_of_somebody_else(self, client: httpx2.AsyncClient) -> None:
         await register(client, "eve")
         await sign_in(client, "ada")
+        await prove(client)
         response = await client.put(ME, json={"username": "EVE"})
         assert (response.status_code, response.json()["error_code"]) == (409, "conflict")
         assert (await client.get(ME)).json()["username"] == "ada"

@@ -28,7 +28,7 @@ from app.features import State
 from app.main import create_app
 from app.models.user import User
 from app.schemas.user import UserCreate
-from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, register, sign_in
+from tests.accounts import AUTH, ME, PASSWORD, attempt, login, profile, prove, register, sign_in
 from tests.conftest import SessionFactory, client_of
 from tests.waiting import until
 
@@ -321,6 +321,8 @@ async def test_c11_whose_password_it_is_does_not_change_with_a_name(
     ada = await login(client, "ada")
     await register(client, "eve", password="the password of eve")
     eve = await login(client, "eve", "the password of eve")
+    await prove(client, headers=ada.bearer)
+    await prove(client, "the password of eve", eve.bearer)
     change = {"current_password": "the password of eve", "new_password": "now it is eve's"}
     async with every_turn_taken(state, settings):
         waiting = asyncio.create_task(client.put(f"{ME}/password", json=change, headers=ada.bearer))
