@@ -117,6 +117,15 @@ class UserSessionRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def stored(
+        self, user_id: int, after: UUID | None, *, limit: int
+    ) -> Sequence[UserSession]:
+        """Return the user's sessions after this id, by id, also those that have ended."""
+        statement = select(UserSession).where(UserSession.user_id == user_id)
+        if after is not None:
+            statement = statement.where(UserSession.id > after)
+        return (await self._session.scalars(statement.order_by(UserSession.id).limit(limit))).all()
+
     async def revoke(
         self, user_id: int, *, only: UUID | None = None, but: UUID | None = None
     ) -> int:

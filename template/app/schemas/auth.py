@@ -75,6 +75,19 @@ class SessionRead(Schema):
         return cls(**{name: getattr(session, name) for name in names}, is_current=is_current)
 
 
+class StoredSession(Schema):
+    """All that is stored of a session, except the hash of its token."""
+
+    id: UUID
+    ip_address: IPvAnyAddress | None
+    user_agent: str
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime
+    authenticated_at: AwareDatetime | None
+    expires_at: AwareDatetime
+    revoked_at: AwareDatetime | None
+
+
 class Identity(BaseModel):
     """The claims of a token whose signature has been verified."""
 

@@ -16,6 +16,7 @@ from pydantic import (
 from app.accounts.names import MAX_USERNAME, MIN_USERNAME, USERNAME_PATTERN, parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
+from app.schemas.auth import StoredSession
 from app.schemas.base import InputSchema, Schema
 from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password
@@ -107,6 +108,15 @@ class UserRead(Schema):
     is_active: bool
     created_at: AwareDatetime
     updated_at: AwareDatetime
+
+
+class UserExport(Schema):
+    """Everything that is stored about a user. Each feature adds a list."""
+
+    model_config = ConfigDict(extra="allow")
+
+    account: UserRead
+    sessions: list[StoredSession]
 
 
 class UserPageQuery(PageQuery):

@@ -62,6 +62,7 @@ FOR_ANY_ACCOUNT = {
     f"PUT {ME}",
     f"DELETE {ME}",
     f"PUT {ME}/password",
+    f"GET {ME}/export",
 }.union(*(routes.FOR_ANY_ACCOUNT for routes in LISTS))
 
 

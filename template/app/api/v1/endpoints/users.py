@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi.responses import StreamingResponse
 
 from app.accounts.permissions import Permission
 from app.dependencies.auth import (
@@ -16,11 +17,13 @@ from app.schemas.pagination import Id
 from app.schemas.user import (
     PasswordChange,
     UserAdminUpdate,
+    UserExport,
     UserPage,
     UserPageQuery,
     UserRead,
     UserUpdate,
 )
+from app.services.export import export_document
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -31,6 +34,22 @@ may_read_users = Depends(require_permission(Permission.READ_USERS))
 async def read_me(user: CurrentUser) -> UserRead:
     """Return your account."""
     return UserRead.model_validate(user)
+
+
+@router.get("/me/export", response_class=StreamingResponse, responses={200: {"model": UserExport}})
+async def export_me(request: Request, user: CurrentUser) -> StreamingResponse:
+    """Return everything that is stored about you."""
+    state = request.state
+    return StreamingResponse(
+        export_document(
+            UserRead.model_validate(user), state.exports, state.session_factory, user.id
+        ),
+        media_type="application/json",
+        headers={
+            "Content-Disposition": 'attachment; filename="export.json"',
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 @router.put("/me")
