@@ -15,6 +15,7 @@ from app.commands.accounts import create_admin, purge_sessions
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.server.rate_limit import Limit
+from app.services.export import export_sessions
 from app.settings.accounts import AuthSettings
 
 
@@ -66,6 +67,7 @@ def _auth_path(settings: Settings) -> str:
 ACCOUNTS = Feature(
     routers=(auth.router, users.router),
     part=part,
+    exports={"sessions": export_sessions},
     commands=(create_admin, purge_sessions),
     observers=observers,
     rate_limit=rate_limit,

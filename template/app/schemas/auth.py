@@ -36,6 +36,12 @@ class LoginForm(InputSchema):
     grant_type: Literal["password"] = "password"
 
 
+class Reauthentication(InputSchema):
+    """The password of the account, sent again."""
+
+    password: Password
+
+
 class RefreshToken(InputSchema):
     """A refresh token."""
 
@@ -67,6 +73,19 @@ class SessionRead(Schema):
         """Return the description of `session`."""
         names = cls.model_fields.keys() - {"is_current"}
         return cls(**{name: getattr(session, name) for name in names}, is_current=is_current)
+
+
+class StoredSession(Schema):
+    """All that is stored of a session, except the hash of its token."""
+
+    id: UUID
+    ip_address: IPvAnyAddress | None
+    user_agent: str
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime
+    authenticated_at: AwareDatetime | None
+    expires_at: AwareDatetime
+    revoked_at: AwareDatetime | None
 
 
 class Identity(BaseModel):

@@ -13,9 +13,10 @@ from pydantic import (
     field_validator,
 )
 
-from app.accounts.names import MAX_USERNAME, parse_username
+from app.accounts.names import MAX_USERNAME, MIN_USERNAME, USERNAME_PATTERN, parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
+from app.schemas.auth import StoredSession
 from app.schemas.base import InputSchema, Schema
 from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password
@@ -24,11 +25,16 @@ UserSort = Literal[
     "id", "-id", "email", "-email", "username", "-username", "created_at", "-created_at"
 ]
 
-Username = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=MAX_USERNAME),
-    AfterValidator(parse_username),
-]
+_USERNAME = Field(
+    json_schema_extra={
+        "pattern": USERNAME_PATTERN,
+        "minLength": MIN_USERNAME,
+        "maxLength": MAX_USERNAME,
+    }
+)
+Username = Annotated[str, AfterValidator(parse_username), _USERNAME]
+# An older account may have, and send back, a name that today's rule refuses: see UserService.
+ChangedUsername = Annotated[str, StringConstraints(max_length=MAX_USERNAME), _USERNAME]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
@@ -65,7 +71,7 @@ class Profile(InputSchema):
     """Changes of an account. Fields that are omitted or null stay unchanged."""
 
     email: EmailStr | None = None
-    username: Username | None = None
+    username: ChangedUsername | None = None
     full_name: FullName | None = None
 
 
@@ -73,7 +79,7 @@ class UserUpdate(Profile):
     """Changes of one's own account. Fields that are omitted or null stay unchanged."""
 
     current_password: Password | None = Field(
-        default=None, description="Needed for a new e-mail address: it is a way to log in."
+        default=None, description="With it, `POST /auth/reauthenticate` is not needed before."
     )
 
 
@@ -102,6 +108,15 @@ class UserRead(Schema):
     is_active: bool
     created_at: AwareDatetime
     updated_at: AwareDatetime
+
+
+class UserExport(Schema):
+    """Everything that is stored about a user. Each feature adds a list."""
+
+    model_config = ConfigDict(extra="allow")
+
+    account: UserRead
+    sessions: list[StoredSession]
 
 
 class UserPageQuery(PageQuery):

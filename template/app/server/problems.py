@@ -35,14 +35,15 @@ def problem_response(
     *,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldError] | None = None,
+    code: str | None = None,
 ) -> Response:
-    """Return the error body for `status`, by default with the usual sentence."""
+    """Return the error body for `status`, by default with the usual sentence and code."""
     title = _title(status)
     problem = Problem(
         title=title,
         status=status,
         detail=detail or _DETAILS.get(status, title),
-        error_code=error_code(status),
+        error_code=code or error_code(status),
         request_id=scope.get("state", {}).get("request_id"),
         errors=errors,
     )
@@ -61,7 +62,9 @@ def error_code(status: int) -> str:
 
 async def handle_app_exception(request: Request, error: AppException) -> Response:
     """Respond with the error's own status and detail."""
-    return problem_response(request.scope, error.status, error.detail, headers=error.headers)
+    return problem_response(
+        request.scope, error.status, error.detail, headers=error.headers, code=error.error_code
+    )
 
 
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:

@@ -56,6 +56,11 @@ class AuthSettings(BaseServiceSettings):
     ] = 30
     """Requests that one address may send to /auth within any minute."""
 
+    rate_limit_address_per_minute: Annotated[
+        int, Field(ge=1, le=10_000), used_if("rate_limit_enabled")
+    ] = 1000
+    """Requests with a token that one address may send within any minute, for all its users."""
+
     @field_validator("jwt_secret_key", "jwt_previous_secret_key")
     @classmethod
     def _strong_key(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:

@@ -27,6 +27,7 @@ from tests.accounts import (
     login,
     make_admin,
     profile,
+    prove,
     register,
     sign_in,
 )
@@ -54,12 +55,14 @@ PUBLIC = {
 FOR_ANY_ACCOUNT = {
     f"POST {AUTH}/logout",
     f"POST {AUTH}/logout-all",
+    f"POST {AUTH}/reauthenticate",
     f"GET {AUTH}/sessions",
     f"DELETE {AUTH}/sessions/{{session_id}}",
     f"GET {ME}",
     f"PUT {ME}",
     f"DELETE {ME}",
     f"PUT {ME}/password",
+    f"GET {ME}/export",
 }.union(*(routes.FOR_ANY_ACCOUNT for routes in LISTS))
 
 
@@ -165,6 +168,7 @@ class TestLastAdmin:
     async def test_a4_the_last_admin_stays(
         self, client: httpx2.AsyncClient, session_factory: SessionFactory
     ) -> None:
+        await prove(client)
         response = await client.delete(ME)
         assert response.status_code == 409
         assert "last admin" in response.json()["detail"]

@@ -30,6 +30,7 @@ from tests.accounts import (
     attempt,
     login,
     make_admin,
+    prove,
     register,
     sign_in,
 )
@@ -208,7 +209,9 @@ async def test_t12_new_rights_end_all_sessions(
 
 
 async def test_t12_deletion_ends_all_sessions(client: httpx2.AsyncClient, tokens: Tokens) -> None:
-    assert (await client.delete(ME, headers=tokens.bearer)).status_code == 204
+    client.headers.update(tokens.bearer)
+    await prove(client)
+    assert (await client.delete(ME)).status_code == 204
     await assert_dead(client, tokens)
     assert (await attempt(client, "ada")).status_code == 401
 
