@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from app import PROJECT_SLUG
 from app.settings.base import PLACEHOLDER_PASSWORDS, in_production, used_if
 from app.settings.resilience import ResilienceSettings
+from app.settings.url import require_escapes
 
 _SCHEMES = {
     "redis": "redis",
@@ -39,9 +40,11 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
     Raises:
         ValueError: it cannot work; the message has no part of it.
     """
-    scheme, _, rest = value.get_secret_value().strip().partition("://")
+    text = value.get_secret_value().strip()
+    scheme, _, rest = text.partition("://")
     if scheme not in _SCHEMES:
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    require_escapes(text)
     url = f"{_SCHEMES[scheme]}://{rest}"
     try:
         parts = urlsplit(url)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from app import PROJECT_SLUG
 from app.settings.base import BaseServiceSettings, used_if
+from app.settings.url import require_escapes
 
 GRPC_PORT = 4317
 
@@ -17,6 +18,7 @@ def check_endpoint(url: str) -> str:
     Raises:
         ValueError: it cannot work; the message has no part of it.
     """
+    require_escapes(url)
     try:
         parts = urlsplit(url)
         port = parts.port

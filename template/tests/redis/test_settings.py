@@ -1,5 +1,7 @@
 """F20: `REDIS_URL` in all forms that people and platforms use."""
 
+from urllib.parse import quote
+
 import pytest
 
 from app.core.config import SettingsError, load_settings
@@ -33,7 +35,6 @@ def test_urls_are_understood(url: str, expected: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "hunter2",
         "http://hunter2",
         "redis://",
@@ -57,6 +58,31 @@ def test_what_cannot_work_is_named_without_its_value(url: str) -> None:
     assert fault.startswith("  REDIS_URL ")
     assert fault.endswith("as redis://user:password@host:6379/0; rediss:// for TLS.")
     assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize(
+    "password", ["a@hunter", "a#hunter", "a/hunter", "a?hunter", "@", "/hunter@#", "a@b/hunter"]
+)
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey"])
+def test_unescaped_password_is_refused(scheme: str, password: str) -> None:
+    """X11: a part of it would be taken for the host, and be shown in errors."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(database_url=DATABASE, redis_url=f"{scheme}://:{password}@cache/0")
+    (fault,) = str(caught.value).splitlines()[1:-1]
+    assert fault.startswith("  REDIS_URL has an unescaped ")
+    assert "percent-encode" in fault
+    assert "hunter" not in fault
+    url = f"{scheme}://:{quote(password, safe='')}@cache/0"
+    pool = build_redis(load_settings(database_url=DATABASE, redis_url=url)).connection_pool
+    assert pool.connection_kwargs["password"] == password
+    assert pool.connection_kwargs["host"] == "cache"
+
+
+@pytest.mark.parametrize("url", ["redis://cache/0#hunter", "redis://:hun ter@c", "redis://c\nx"])
+def test_other_text_that_programs_read_differently(url: str) -> None:
+    """X11."""
+    with pytest.raises(SettingsError, match="REDIS_URL has an unescaped "):
+        load_settings(database_url=DATABASE, redis_url=url)
 
 
 def test_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

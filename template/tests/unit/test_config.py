@@ -1,20 +1,27 @@
 """Wrong settings stop the service, and the message says how to fix them."""
 
+import asyncio
 import json
 import os
+import ssl
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from app.core.config import Settings, SettingsError, load_settings, misspelt_names
+from app.db.session import build_engine
 from app.main import create_app
 from app.settings.base import BaseServiceSettings
 
 URL = "postgresql://app:Zr8qkPw1@db/app"
+
+UNESCAPED = ("a@hunter", "a#hunter", "a/hunter", "a?hunter", "@", "/hunter@#", "a@b/hunter")
+"""Passwords that must be percent-encoded in a URL."""
 
 
 # That fixture removes the developer's environment and `.env`.
@@ -315,6 +322,12 @@ def test_broken_environment_does_not_open_a_back_door() -> None:
             "postgresql://u@h/db?sslmode=require&channel_binding=require&connect_timeout=5",
             "postgresql+asyncpg://u@h/db?ssl=require",
         ),
+        (
+            "postgresql://u@h/db?gssencmode=disable&target_session_attrs=read-write",
+            "postgresql+asyncpg://u@h/db?target_session_attrs=read-write",
+        ),
+        ("postgresql://u:p:+%25$@[::1]/db", "postgresql+asyncpg://u:p%3A+%25%24@[::1]/db"),
+        ("postgresql://u%40team:p@h/db", "postgresql+asyncpg://u%40team:p@h/db"),
     ],
 )
 def test_database_urls_as_platforms_write_them(given: str, understood: str) -> None:
@@ -326,7 +339,6 @@ def test_database_urls_as_platforms_write_them(given: str, understood: str) -> N
 @pytest.mark.parametrize(
     "given",
     [
-        "",
         "nonsense",
         "mysql://u@h/db",
         "postgresql://u@h",
@@ -334,13 +346,94 @@ def test_database_urls_as_platforms_write_them(given: str, understood: str) -> N
         "postgresql://u@h:99999/db",
         "postgresql://u@h:x/db",
         "postgresql://u@h/db?ssl=bogus",
-        "postgresql://u@h/db?sslrootcert=x",
         "postgresql://u@h/db?nonsense=1",
+        "postgresql://u@h/db?target_session_attrs=master",
+        "postgresql://u@h/db?sslmode=require&ssl=disable",
+        "postgresql://u@h/db?ssl",
+        "postgresql://u@h/db?sslmode=",
     ],
 )
 def test_wrong_database_urls(given: str) -> None:
     (fault,) = faults(database_url=given)
     assert fault.startswith("DATABASE_URL ")
+
+
+@pytest.mark.parametrize("password", UNESCAPED)
+def test_unescaped_password_is_refused(password: str) -> None:
+    """X11: a part of it would be taken for the host, and be shown in errors."""
+    (fault,) = faults(database_url=f"postgresql://app:{password}@db/app")
+    assert fault.startswith("DATABASE_URL has an unescaped ")
+    assert "percent-encode" in fault
+    settings = load_settings(database_url=f"postgresql://app:{quote(password, safe='')}@db/app")
+    assert (settings.database_url.password, settings.database_url.host) == (password, "db")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgresql://hunter@team:hunter2@db/app",
+        "postgresql://db/hunter@app",
+        "postgresql://db/hunter#app",
+        "postgresql://app:hunter 2@db/app",
+        "postgresql://app:hunter\n2@db/app",
+    ],
+)
+def test_other_text_that_programs_read_differently(given: str) -> None:
+    """X11."""
+    (fault,) = faults(database_url=given)
+    assert fault.startswith("DATABASE_URL has an unescaped ")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "instead"),
+    [
+        ("options=-c%20x=hunter2", "ALTER ROLE"),
+        ("passfile=/hunter2", "PGPASSFILE"),
+        ("service=hunter2", "PGSERVICE"),
+        ("password=hunter2", "postgresql://user:password@host"),
+        ("sslpassword=hunter2", "key without a password"),
+        ("keepalives_idle=30", "it takes host, sslcert, sslcrl, sslkey, sslmode, sslrootcert"),
+    ],
+)
+def test_parameter_that_is_not_supported_says_what_to_use(parameter: str, instead: str) -> None:
+    """X11."""
+    (fault,) = faults(database_url=f"postgresql://u@db/app?{parameter}")
+    assert f"has the parameter {parameter.partition('=')[0]!r}, which is not supported" in fault
+    assert instead in fault
+
+
+def test_files_of_tls_are_those_that_the_driver_loads(tmp_path: Path) -> None:
+    """X11: `sslrootcert` and others, as libpq has them."""
+    file = tmp_path / "authority & more.pem"
+    file.write_text("no certificate")
+    parameters = f"sslmode=verify-full&sslrootcert={quote(str(file))}"
+    settings = load_settings(database_url=f"postgresql://u@127.0.0.1:1/db?{parameters}")
+    assert settings.database_url.query["ssl"] == "verify-full"
+
+    async def connect() -> None:
+        await build_engine(settings).connect()
+
+    with pytest.raises(ssl.SSLError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
+        asyncio.run(connect())
+
+
+@pytest.mark.parametrize("name", ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
+def test_file_of_tls_that_is_missing(name: str, tmp_path: Path) -> None:
+    """X11: found at start, not as a database that seems to be down."""
+    url = f"postgresql://u@h/db?sslmode=require&{name}={tmp_path}/nothing"
+    (fault,) = faults(database_url=url)
+    assert fault.startswith(f"DATABASE_URL names a file for {name} that cannot be read")
+
+
+@pytest.mark.parametrize("mode", ["", "&sslmode=prefer", "&sslmode=disable"])
+def test_authority_that_nothing_would_check(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X11: libpq and asyncpg would ignore it, and accept any server."""
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    (tmp_path / "ca.pem").touch()
+    (fault,) = faults(database_url=f"postgresql://u@h/db?sslrootcert={tmp_path}/ca.pem{mode}")
+    assert "add sslmode=verify-full" in fault
 
 
 def test_verified_tls_needs_an_authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
