@@ -55,7 +55,10 @@ class Feature:
     """Middleware around the routes, inside of all other middleware."""
 
     observers: Callable[[Settings], Sequence[Middleware]] = _no_middleware
-    """Middleware around all other middleware: it sees all requests and all responses."""
+    """Middleware around all other middleware: it sees all requests, responses and errors.
+
+    Unexpected errors pass it as exceptions, after the response: the hook for error reporters.
+    """
 
     settings: Sequence[type[BaseServiceSettings]] = ()
     """Settings of its own, which are read and checked at start."""
