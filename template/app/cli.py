@@ -78,13 +78,13 @@ def serve(host: str, port: int, workers: int) -> None:
         "timeout_worker_healthcheck": 60,
     }
     if workers > 1:
-        config = Config("app.main:create_app", workers=workers, **options)
+        config = Config("app.main:create_served_app", workers=workers, **options)
         supervisor = Workers(config, [config.bind_socket()])
         supervisor.run()
         if supervisor.failed:
             sys.exit(STARTUP_FAILURE)
     else:
-        uvicorn.run("app.main:create_app", **options)
+        uvicorn.run("app.main:create_served_app", **options)
 
 
 @cli.command()

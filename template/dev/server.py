@@ -22,7 +22,7 @@ class Reloader(StatReload):
 def serve_with_reload(port: int, options: Mapping[str, Any]) -> None:
     """Serve the app in a process that restarts when its source changes."""
     config = Config(
-        "app.main:create_app",
+        "app.main:create_served_app",
         factory=True,
         port=port,
         reload=True,

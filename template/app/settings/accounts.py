@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from app.settings.base import BaseServiceSettings, UpperCase, in_production, used_if
+from app.settings.base import BaseServiceSettings, UpperCase, UsedIf, in_production
 
 PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
 
@@ -52,7 +52,7 @@ class AuthSettings(BaseServiceSettings):
     """Passwords that each process hashes at the same time; others wait."""
 
     rate_limit_auth_per_minute: Annotated[
-        int, Field(ge=1, le=10_000), used_if("rate_limit_enabled")
+        int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")
     ] = 30
     """Requests that one address may send to /auth within any minute."""
 

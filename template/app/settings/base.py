@@ -1,5 +1,6 @@
 """The base of all settings: where they are read from, and where the service runs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,10 +10,9 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
-    WrapValidator,
+    field_validator,
     model_validator,
 )
-from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PLACEHOLDER_PASSWORDS = frozenset(
@@ -33,24 +33,15 @@ def split_commas(value: object) -> object:
     return value
 
 
-def used_if(switch: str) -> WrapValidator:
-    """Take the default instead of a wrong value while the setting `switch` is off.
+@dataclass(frozen=True)
+class UsedIf:
+    """Marks a field: while the setting `switch` is off, a wrong value is replaced by the default.
 
     The switch must come before the field. Platforms set variables for all programs, and a value
     that is not used must not stop the start.
     """
 
-    def validate(
-        value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> object:
-        try:
-            return handler(value)
-        except ValidationError:
-            if info.data.get(switch) is False:
-                raise PydanticUseDefault from None
-            raise
-
-    return WrapValidator(validate)
+    switch: str
 
 
 def _lower(value: object) -> object:
@@ -85,6 +76,20 @@ class BaseServiceSettings(BaseSettings):
         "production"
     )
     """Where the service runs. Unset means production, where the strictest rules apply."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _default_while_off(
+        cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            for mark in field.metadata:
+                if isinstance(mark, UsedIf) and info.data.get(mark.switch) is False:
+                    return field.get_default()
+            raise
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,7 @@ _INSTEAD = {
         ("dbname", "password", "port", "user"),
         "write postgresql://user:password@host:5432/database",
     ),
-    "options": "use ALTER ROLE … SET",
+    "options": "use ALTER DATABASE … SET",
     "passfile": "set PGPASSFILE",
     "service": "set PGSERVICE",
     "sslpassword": "use a key without a password",

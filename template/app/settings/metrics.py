@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from app.settings.base import BaseServiceSettings, used_if
+from app.settings.base import BaseServiceSettings, UsedIf
 
 MIN_TOKEN = 16
 """Characters; a shorter token could be guessed."""
@@ -28,6 +28,6 @@ class MetricsSettings(BaseServiceSettings):
     """Count and serve /metrics, as true or false."""
 
     metrics_token: Annotated[
-        Annotated[SecretStr, AfterValidator(check_token)] | None, used_if("metrics_enabled")
+        Annotated[SecretStr, AfterValidator(check_token)] | None, UsedIf("metrics_enabled")
     ] = None
     """The bearer token that /metrics requires, 16 characters or more; empty for none."""

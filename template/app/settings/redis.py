@@ -8,7 +8,7 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from app import PROJECT_SLUG
-from app.settings.base import PLACEHOLDER_PASSWORDS, in_production, used_if
+from app.settings.base import PLACEHOLDER_PASSWORDS, UsedIf, in_production
 from app.settings.resilience import ResilienceSettings
 from app.settings.url import require_escapes
 
@@ -79,7 +79,7 @@ class RedisSettings(ResilienceSettings):
     cache_enabled: bool = True
     """Cache results in Redis, as true or false."""
 
-    cache_ttl: Annotated[int, Field(ge=1, le=86_400), used_if("cache_enabled")] = 300
+    cache_ttl: Annotated[int, Field(ge=1, le=86_400), UsedIf("cache_enabled")] = 300
     """Seconds until a result expires, unless the code says otherwise."""
 
     cache_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = PROJECT_SLUG

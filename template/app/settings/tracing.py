@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from app import PROJECT_SLUG
-from app.settings.base import BaseServiceSettings, used_if
+from app.settings.base import BaseServiceSettings, UsedIf
 from app.settings.url import require_escapes
 
 GRPC_PORT = 4317
@@ -41,9 +41,9 @@ class TelemetrySettings(BaseServiceSettings):
     """The name of this service in traces."""
 
     otel_exporter_otlp_endpoint: Annotated[
-        str, AfterValidator(check_endpoint), used_if("otel_enabled")
+        str, AfterValidator(check_endpoint), UsedIf("otel_enabled")
     ] = "http://localhost:4318"
     """Where traces are sent by OTLP over HTTP, as http://collector:4318."""
 
-    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1), used_if("otel_enabled")] = 0.1
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1), UsedIf("otel_enabled")] = 0.1
     """The share of requests that are traced, from 0 to 1, if the caller has not decided."""

@@ -19,6 +19,10 @@ def create_app() -> FastAPI:
     async def slow(seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    @app.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError
+
     @app.get("/query")
     async def query(session: DBSession, seconds: float) -> None:
         await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import AS_IT_IS, PLAIN, Service, serving
+from tests.server import AS_IT_IS, PLAIN, WITH_ROUTES, Service, serving
 from tests.waiting import PATIENCE
 
 
@@ -114,3 +114,22 @@ def test_serves_logs_and_stops(service: Service) -> None:
     lines = [json.loads(line) for line in output.splitlines()]
     assert all(line.keys() >= {"timestamp", "level", "event"} for line in lines)
     assert any("Application startup complete" in line["event"] for line in lines)
+
+
+def test_answered_error_is_logged_once_and_keeps_the_connection(settings: Settings) -> None:
+    """X9: error reporters learn of it, the server does not."""
+    with serving(settings, program=WITH_ROUTES) as service:
+        service.get("/live")
+        ports = set()
+        with httpx2.Client(base_url=service.address, verify=PLAIN) as client:
+            for _ in range(3):
+                response = client.get("/crash")
+                assert response.status_code == 500
+                stream = response.extensions["network_stream"]
+                ports.add(stream.get_extra_info("client_addr"))
+        assert len(ports) == 1
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = service.process.communicate(timeout=PATIENCE)
+    events = [json.loads(line)["event"] for line in output.splitlines()]
+    assert events.count("unhandled_error") == 3
+    assert not [event for event in events if "Exception in ASGI" in event]

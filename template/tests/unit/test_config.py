@@ -166,8 +166,8 @@ class OwnSettings(BaseServiceSettings):
     currency: str = "EUR"
     """The currency."""
 
-    token: str = Field(default="", validation_alias="SHOP_ACCESS")
-    """A token."""
+    door: str = Field(default="", validation_alias="SHOP_ACCESS")
+    """The door."""
 
 
 def test_misspelt_names_in_env_file_are_found(
@@ -387,7 +387,7 @@ def test_other_text_that_programs_read_differently(given: str) -> None:
 @pytest.mark.parametrize(
     ("parameter", "instead"),
     [
-        ("options=-c%20x=hunter2", "ALTER ROLE"),
+        ("options=-c%20x=hunter2", "ALTER DATABASE"),
         ("passfile=/hunter2", "PGPASSFILE"),
         ("service=hunter2", "PGSERVICE"),
         ("password=hunter2", "postgresql://user:password@host"),
