@@ -18,9 +18,9 @@ class UserSession(Base):
     `authenticated_at` is when the password was last sent again within the session; neither a login
     nor a refresh sets it.
 
-    `ip_address` and `user_agent` are those of the login, and never change. Rows stay until they
-    expire, even if they are revoked, because they record addresses of earlier logins. `app
-    purge-sessions` removes them.
+    `ip_address` and `user_agent` are those of the login, and never change. Rows stay for
+    KNOWN_NETWORK_DAYS, also if they have expired or are revoked, because they record the addresses
+    of earlier logins. `app purge-sessions` removes them.
     """
 
     __tablename__ = "user_sessions"

@@ -140,11 +140,15 @@ class UserSessionRepository:
         )
         return len(ended.all())
 
-    async def purge(self) -> int:
-        """Delete the expired sessions; return their number."""
+    async def purge(self, known_for: timedelta) -> int:
+        """Delete the expired sessions whose login is older than `known_for`; return their number.
+
+        Until then, they say from where the account has logged in.
+        """
         gone = await self._session.scalars(
             delete(UserSession)
             .where(UserSession.expires_at <= func.now())
+            .where(UserSession.created_at <= func.now() - known_for)
             .returning(UserSession.id)
         )
         return len(gone.all())

@@ -94,7 +94,11 @@ class AuthService:
             ServiceUnavailableError: too many passwords wait to be checked.
         """
         async with self.passwords.turn(self.origin.network):
-            user, last_login = await self.users.find_for_login(username, self.origin.network)
+            user, last_login = await self.users.find_for_login(
+                username,
+                self.origin.network,
+                timedelta(days=self.settings.known_network_days),
+            )
             attempt = self.throttle.login(username, self.origin, last_login)
             return await self._require_password(user, password, attempt)
 

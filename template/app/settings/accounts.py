@@ -39,6 +39,9 @@ class AuthSettings(BaseServiceSettings):
     session_max_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days after which a session ends in any case."""
 
+    known_network_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days after a login for which guesses elsewhere do not delay the account at its network."""
+
     argon2_memory_cost: Annotated[int, Field(ge=8, le=4_194_304)] = 19_456
     """KiB of memory to hash a password."""
 
