@@ -32,6 +32,10 @@ def _no_middleware(_settings: Settings) -> Sequence[Middleware]:
     return ()
 
 
+def _no_limits(_settings: Settings) -> Mapping[str, int]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Feature:
     """Everything that a feature adds to the service. Each field may be left out."""
@@ -53,6 +57,9 @@ class Feature:
 
     observers: Callable[[Settings], Sequence[Middleware]] = _no_middleware
     """Middleware around all other middleware: it sees all requests and all responses."""
+
+    body_limits: Callable[[Settings], Mapping[str, int]] = _no_limits
+    """The largest request bodies under its paths, in bytes; elsewhere `MAX_BODY_SIZE` counts."""
 
     settings: Sequence[type[BaseServiceSettings]] = ()
     """Settings of its own, which are read and checked at start."""
