@@ -52,8 +52,12 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
 
 
 def build_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Return the session factory of `engine`; objects stay readable after the commit."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+    """Return the session factory of `engine`; objects stay readable after the commit.
+
+    A closed session raises an error when it is used. Otherwise it would take a connection that
+    nothing returns, for example in the body of a stream, which runs after the commit.
+    """
+    return async_sessionmaker(engine, expire_on_commit=False, close_resets_only=False)
 
 
 async def get_db(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:

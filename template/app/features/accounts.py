@@ -1,6 +1,6 @@
 """Accounts: registration, login, sessions, roles and permissions."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
@@ -17,6 +17,9 @@ from app.core.feature import Feature, State
 from app.server.rate_limit import Limit
 from app.services.export import export_sessions
 from app.settings.accounts import AuthSettings
+
+MAX_AUTH_BODY = 16_384
+"""Bytes of a body under `/auth`, where anyone may send one: twice the longest registration."""
 
 
 class AccountsState(TypedDict):
@@ -38,6 +41,11 @@ async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[Accounts
 def observers(settings: Settings) -> Sequence[Middleware]:
     """Keep all responses under `/auth` out of caches, including errors."""
     return [Middleware(NoStoreMiddleware, path=_auth_path(settings))]
+
+
+def body_limits(settings: Settings) -> Mapping[str, int]:
+    """Keep bodies under `/auth` small: a form of one megabyte can block for half a second."""
+    return {_auth_path(settings): min(MAX_AUTH_BODY, settings.max_body_size)}
 
 
 def rate_limit(settings: Settings) -> ByUser:
@@ -70,6 +78,7 @@ ACCOUNTS = Feature(
     exports={"sessions": export_sessions},
     commands=(create_admin, purge_sessions),
     observers=observers,
+    body_limits=body_limits,
     rate_limit=rate_limit,
     install=install,
 )

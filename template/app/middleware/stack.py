@@ -53,7 +53,16 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         Middleware(UnhandledErrorMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
         *([rate_limit] if settings.rate_limit_enabled else []),
-        Middleware(BodyLimitMiddleware, max_body_size=settings.max_body_size),
+        Middleware(
+            BodyLimitMiddleware,
+            max_body_size=settings.max_body_size,
+            max_json_values=settings.max_json_values,
+            limits={
+                path: limit
+                for feature in features
+                for path, limit in feature.body_limits(settings).items()
+            },
+        ),
         *(middleware for feature in features for middleware in feature.middleware(settings)),
     ]
 

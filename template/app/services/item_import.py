@@ -7,7 +7,9 @@ from pydantic import ValidationError
 from app.core.circuit_breaker import CircuitOpenError
 from app.core.resilience import TransientError
 from app.outbound.client import AddressRefusedError, OutboundClient, OutboundError
+from app.schemas.base import MAX_JSON_NODES
 from app.schemas.item import ItemRead, ItemWrite
+from app.server.json_size import holds_more_values
 from app.services.item import ItemService
 from app.utils.exceptions import BadGatewayError, ServiceUnavailableError, UnprocessableError
 
@@ -43,6 +45,8 @@ class ItemImportService:
             raise ServiceUnavailableError("That service fails too often right now.") from error
         except (OutboundError, TransientError) as error:
             raise BadGatewayError(f"The document cannot be had. {error}") from error
+        if holds_more_values(document, MAX_JSON_NODES):
+            raise UnprocessableError(f"It holds more than {MAX_JSON_NODES} values.")
         try:
             data = ItemWrite.model_validate_json(document)
         except ValidationError as error:

@@ -20,8 +20,11 @@ class HttpSettings(BaseServiceSettings):
     max_body_size: Annotated[int, Field(ge=1)] = 1_048_576
     """The largest request body, in bytes."""
 
+    max_json_values: Annotated[int, Field(ge=1)] = 10_000
+    """The most values in a JSON body. Each costs up to 5 us, which no other request can use."""
+
     request_timeout: Seconds = 30
-    """Seconds that a request may take."""
+    """Seconds until a response is complete or, if it is sent in parts, until its next part."""
 
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         default_factory=lambda data: 0 if data.get("environment") == "development" else 5

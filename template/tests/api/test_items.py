@@ -5,10 +5,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from app.features import State
 from app.models.item import Item
+from app.repositories.item import MAX_PAGE_BYTES
+from app.schemas.item import MAX_ATTRIBUTES
+from tests.conftest import SessionFactory
 
 pytestmark = pytest.mark.usefixtures("authorized")
 
@@ -82,6 +85,23 @@ class TestCreate:
         headers = {"content-type": "application/json"}
         response = await client.post(ITEMS, content=content, headers=headers)
         assert response.status_code in {400, 422}
+
+    async def test_x2_attributes_have_a_limit_of_bytes(self, client: httpx2.AsyncClient) -> None:
+        """X2: also of letters that take two."""
+        frame = len('{"é": [1, ""]}'.encode())
+        for extra, status in ((0, 201), (1, 422)):
+            text = "x" * (MAX_ATTRIBUTES - frame - 4 + extra) + "éé"
+            response = await client.post(
+                ITEMS, json={"title": "Atlas", "attributes": {"é": [1, text]}}
+            )
+            assert response.status_code == status
+        assert response.json()["errors"] == [
+            {
+                "loc": ["body", "attributes"],
+                "msg": f"must not be larger than {MAX_ATTRIBUTES} bytes",
+                "type": "value_error",
+            }
+        ]
 
     async def test_keeps_any_json(self, client: httpx2.AsyncClient) -> None:
         attributes = {"": [1, 1.5, -(2**80), True, None, {"naïve": "🙂"}], "deep": {"a": {"b": []}}}
@@ -160,6 +180,34 @@ class TestList:
         for title in "bca":
             await create(client, title=title)
         assert titles(await listed(client, f"sort={sort}")) == list(order)
+
+    async def test_x2_a_page_that_weighs_too_much_is_refused(
+        self, client: httpx2.AsyncClient, session_factory: SessionFactory
+    ) -> None:
+        """X2: with items missing, the pages would skip them."""
+        for _ in range(3):
+            await create(client)
+        async with session_factory.begin() as session:
+            heavy = {"description": "x" * (MAX_PAGE_BYTES // 2 + 1)}
+            await session.execute(update(Item).values(heavy))
+        refused = await client.get(f"{ITEMS}?page_size=3&fields=id")
+        assert refused.status_code == 422
+        assert "smaller page_size" in refused.json()["detail"]
+        assert len((await listed(client, "page_size=2"))["items"]) == 2
+        assert len((await listed(client, "page_size=2&page=2"))["items"]) == 1
+
+    async def test_x2_pages_of_the_default_size_are_never_refused(
+        self, client: httpx2.AsyncClient
+    ) -> None:
+        """X2: items of the largest size fit."""
+        largest = {
+            "title": "\N{SLIGHTLY SMILING FACE}" * 200,
+            "description": "\N{SLIGHTLY SMILING FACE}" * 10_000,
+            "attributes": {"a": "x" * (MAX_ATTRIBUTES - 9)},
+        }
+        for _ in range(21):
+            await create(client, **largest)
+        assert len((await listed(client))["items"]) == 20
 
     async def test_newest_first_unless_asked(self, client: httpx2.AsyncClient) -> None:
         for title in "bca":

@@ -73,6 +73,18 @@ async def test_document_is_held_to_the_same_rules(
     assert refused.json()["detail"].startswith(f"This is no item: {where}: ")
 
 
+async def test_values_of_a_document_are_counted_first(
+    client: httpx2.AsyncClient, other: Elsewhere
+) -> None:
+    """X1: 10,000 unknown fields are 10,000 errors. This is not even JSON."""
+    other.answers["/many"] = answer(b"{" + b'"a":1,' * 10_000)
+    refused = await client.post(IMPORT, json={"url": other.url("/many")})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "It holds more than 10000 values.",
+    )
+
+
 @pytest.mark.parametrize("path", ["/missing", "/down", "/hang", "/large"])
 async def test_failure_elsewhere_is_not_ours(
     client: httpx2.AsyncClient, other: Elsewhere, path: str
