@@ -23,12 +23,9 @@ def serve_with_reload(port: int, options: Mapping[str, Any]) -> None:
     """Serve the app in a process that restarts when its source changes."""
     config = Config(
         "app.main:create_app",
-        factory=True,
         port=port,
         reload=True,
         reload_dirs=["app"],
-        log_config=None,
-        access_log=False,
         **options,
     )
     Reloader(config, target=Server(config).run, sockets=[config.bind_socket()]).run()

@@ -24,6 +24,7 @@ _DETAILS = {
     405: "This address does not support this method.",
     413: "The request body is too large.",
     422: "The request is not valid; see `errors`.",
+    431: "The request line and the headers are too large.",
     500: "The service has failed. Give the request_id to its operator.",
 }
 

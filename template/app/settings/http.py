@@ -17,6 +17,9 @@ class HttpSettings(BaseServiceSettings):
     api_v1_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/api/v1"
     """The path of version 1 of the API, such as /api/v1."""
 
+    max_header_size: Annotated[int, Field(ge=8192)] = 32_768
+    """The largest request line with headers, in bytes, 8192 or more."""
+
     max_body_size: Annotated[int, Field(ge=1)] = 1_048_576
     """The largest request body, in bytes."""
 
