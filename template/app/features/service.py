@@ -51,11 +51,12 @@ async def part(settings: Settings, _state: State) -> AsyncGenerator[ServiceState
 
 
 @contextmanager
-def server(_settings: HttpSettings, _workers: int) -> Iterator[Mapping[str, Any]]:
+def server(settings: HttpSettings, _workers: int) -> Iterator[Mapping[str, Any]]:
     """Yield what `app serve` and `app dev` have in common."""
     yield {
         "factory": True,
         "http": "app.server.protocol:HttpProtocol",
+        "timeout_keep_alive": settings.keep_alive_timeout,
         "server_header": False,
         "log_config": None,
         "access_log": False,

@@ -26,6 +26,9 @@ class HttpSettings(BaseServiceSettings):
     request_timeout: Seconds = 30
     """Seconds that a request may take."""
 
+    keep_alive_timeout: Annotated[int, Field(ge=1, le=86_400)] = 75
+    """Seconds that an idle connection stays open, more than a load balancer keeps it."""
+
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         default_factory=lambda data: 0 if data.get("environment") == "development" else 5
     )
