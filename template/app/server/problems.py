@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from app.server.methods import supported_methods
 from app.server.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
 from app.utils.exceptions import AppException
 
@@ -68,7 +69,13 @@ async def handle_app_exception(request: Request, error: AppException) -> Respons
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:
     """Respond to errors of the framework: no route, wrong method, unreadable body."""
     own_words = None if error.detail == _phrase(error.status_code) else str(error.detail)
-    return problem_response(request.scope, error.status_code, own_words, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework lists the methods of one route only; mounted apps have none that we know.
+        methods = supported_methods(request.scope)
+        if methods and request.method not in methods:
+            headers = {"Allow": ", ".join(methods)}
+    return problem_response(request.scope, error.status_code, own_words, headers=headers)
 
 
 async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:

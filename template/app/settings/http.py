@@ -7,6 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from app.settings.base import BaseServiceSettings, CommaSeparated, Seconds, in_production
 
+# Apps and extensions of browsers have schemes of their own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+
 
 class HttpSettings(BaseServiceSettings):
     """Hosts, origins, and limits of requests."""
@@ -49,15 +52,16 @@ class HttpSettings(BaseServiceSettings):
         if not hosts and in_production(info.data):
             raise ValueError("is missing")
         for host in hosts:
-            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):
+            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host):
                 raise ValueError("holds something that is no host name")
         return hosts or ("*",)
 
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.lower() for origin in origins)  # as browsers send them
         for origin in origins:
-            if not re.fullmatch(r"\*|https?://[A-Za-z0-9.:-]+", origin):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError("holds something that is no origin")
         return origins
 

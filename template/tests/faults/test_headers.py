@@ -1,4 +1,4 @@
-"""Headers without end, and connections that stay open, over real connections (X3, X10)."""
+"""Headers without end, and other things that only a real connection shows."""
 
 import socket
 from collections.abc import Iterator
@@ -134,6 +134,17 @@ def test_trailers_are_no_headers(service: Service) -> None:
     as_trailer = exchange(service, CHUNKED + end + CHUNK + JSON + b"\r\n")
     assert as_header.startswith(b"HTTP/1.1 200 ")
     assert as_trailer.startswith(b"HTTP/1.1 422 ")
+
+
+def test_no_body_follows_head(service: Service) -> None:
+    """X14: so the next response of the connection is where its client expects it."""
+    head = b"HEAD /live HTTP/1.1\r\nHost: test\r\n\r\n"
+    reply = exchange(service, head + get(size=200))
+    first, second, body = reply.split(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: 18\r\n" in first
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert body == b'{"status":"alive"}'
 
 
 def test_no_http(service: Service) -> None:
