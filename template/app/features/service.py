@@ -56,6 +56,7 @@ def server(settings: HttpSettings, _workers: int) -> Iterator[Mapping[str, Any]]
     yield {
         "factory": True,
         "http": "app.server.protocol:HttpProtocol",
+        "root_path": settings.root_path,
         "timeout_keep_alive": settings.keep_alive_timeout,
         "server_header": False,
         "log_config": None,

@@ -20,6 +20,9 @@ class HttpSettings(BaseServiceSettings):
     api_v1_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/api/v1"
     """The path of version 1 of the API, such as /api/v1."""
 
+    root_path: Annotated[str, Field(pattern=r"^((/[A-Za-z0-9._~-]+)+)?$")] = ""
+    """The path that a proxy removes before it passes requests on, such as /shop; empty for none."""
+
     max_header_size: Annotated[int, Field(ge=8192)] = 32_768
     """The largest request line with headers, in bytes, 8192 or more."""
 

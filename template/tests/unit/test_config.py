@@ -122,6 +122,14 @@ def test_malformed_names(name: str, value: str) -> None:
     assert fault.startswith(f"{name.upper()} holds something that is no")
 
 
+@pytest.mark.parametrize("path", ["shop", "/", "/shop/", "/a//b", "/a b", "https://a.org/shop"])
+def test_malformed_root_path(path: str) -> None:
+    """X17: it begins with a slash and does not end with one."""
+    (fault,) = faults(database_url=URL, root_path=path)
+    assert fault.startswith("ROOT_PATH is wrong")
+    assert load_settings(database_url=URL, root_path="/a/b").root_path == "/a/b"
+
+
 @pytest.mark.parametrize(
     ("given", "understood"),
     [

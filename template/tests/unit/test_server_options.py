@@ -21,3 +21,9 @@ def test_idle_connections_outlive_those_of_load_balancers(settings: Settings) ->
 def test_no_banner(settings: Settings) -> None:
     """X14: `app dev` answers with the headers of `app serve`."""
     assert options_for(settings)["server_header"] is False
+
+
+def test_path_in_front_of_the_service(settings: Settings) -> None:
+    """X17: a proxy may remove it from the addresses."""
+    assert options_for(settings)["root_path"] == ""
+    assert options_for(settings, root_path="/shop")["root_path"] == "/shop"
