@@ -66,12 +66,8 @@ def serve(host: str, port: int, workers: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     options: dict[str, Any] = {
         **own,
-        "factory": True,
         "host": host,
         "port": port,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
         "timeout_graceful_shutdown": 20,
         # On a busy or throttled machine, imports take longer than uvicorn's default of 5 seconds,
         # which would restart the process again and again.

@@ -8,6 +8,8 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import HTMLResponse
 
+from app.server.paths import public_path
+
 ASSETS = Path(str(files("fastapi_offline"))) / "static"
 
 # It also blocks what the bundles fetch from other hosts, such as the logo of ReDoc's maker.
@@ -28,7 +30,7 @@ def add_docs(app: FastAPI) -> None:
 @router.get("/docs")
 async def swagger_ui(request: Request) -> HTMLResponse:
     """Show the API, to try it."""
-    root = request.scope.get("root_path", "")
+    root = public_path(request.scope, "")
     page = get_swagger_ui_html(
         openapi_url=f"{root}/openapi.json",
         title=request.app.title,
@@ -43,7 +45,7 @@ async def swagger_ui(request: Request) -> HTMLResponse:
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
     """Show the API, to read."""
-    root = request.scope.get("root_path", "")
+    root = public_path(request.scope, "")
     page = get_redoc_html(
         openapi_url=f"{root}/openapi.json",
         title=request.app.title,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from socket import gaierror
 from traceback import walk_tb
 
 import structlog
@@ -82,12 +83,21 @@ def explain_access_errors(url: URL) -> Iterator[None]:
     except OSError as error:
         if not _raised_by_driver(error):
             raise
-        reason = type(error).__name__
+        reason = _in_words(error)
     else:
         return
-    raise DatabaseAccessError(
-        f"{url.set(query={}).render_as_string()} cannot be used ({reason}): check DATABASE_URL."
-    )
+    shown = url.set(drivername="postgresql", query={}).render_as_string()
+    raise DatabaseAccessError(f"{shown} cannot be used ({reason}): check DATABASE_URL.")
+
+
+def _in_words(error: OSError) -> str:
+    words: dict[type[OSError], str] = {
+        ConnectionRefusedError: "nothing listens there",
+        FileNotFoundError: "there is no such socket or file",
+        TimeoutError: "it does not answer",
+        gaierror: "its host name is unknown",
+    }
+    return words.get(type(error)) or error.strerror or str(error)
 
 
 def _raised_by_driver(error: Exception) -> bool:

@@ -12,6 +12,7 @@ from app.middleware.access_log import AccessLogMiddleware
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.deadline import DeadlineMiddleware
 from app.middleware.drain import DrainMiddleware
+from app.middleware.head import HeadMiddleware
 from app.middleware.rate_limit import RateLimitMiddleware
 from app.middleware.request_id import RequestIDMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
@@ -26,8 +27,10 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_credentials=settings.cors_credentials,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        # Origins decide who may call. They know which methods and headers they need: libraries
+        # for tracing and others add headers that no list here could keep up with.
+        allow_methods=["*"],
+        allow_headers=["*"],
         expose_headers=[
             "X-Request-ID",
             "Retry-After",
@@ -64,6 +67,7 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
             },
         ),
         *(middleware for feature in features for middleware in feature.middleware(settings)),
+        Middleware(HeadMiddleware),
     ]
 
 

@@ -30,7 +30,7 @@ def app(settings: Settings) -> FastAPI:
     app = create_app(
         settings.model_copy(
             update={
-                "allowed_hosts": ("test", "[::1]", "*.example.com"),
+                "allowed_hosts": ("test", "[::1]", "my_app", "*.example.com"),
                 "cors_origins": (FRIEND,),
                 "cors_credentials": True,
                 "max_body_size": 100,
@@ -162,22 +162,46 @@ async def test_sites_of_ours_may_read_every_answer(client: httpx2.AsyncClient, p
     assert "X-Request-ID" in response.headers["access-control-expose-headers"]
 
 
-async def test_preflight(client: httpx2.AsyncClient) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "authorization,content-type",
+        "traceparent,tracestate,baggage",
+        "sentry-trace, x-requested-with",
+        "if-match,if-modified-since,if-none-match,if-unmodified-since,cache-control,range",
+        "idempotency-key,x-request-id,x-a-header-of-our-own",
+    ],
+)
+async def test_preflight(client: httpx2.AsyncClient, method: str, headers: str) -> None:
+    """X14: sites of ours may send what browsers, libraries and they themselves add."""
     asked = {
         "Origin": FRIEND,
-        "Access-Control-Request-Method": "PUT",
-        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": headers,
     }
     response = await client.options("/nothing", headers=asked)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == FRIEND
-    assert "PUT" in response.headers["access-control-allow-methods"]
+    assert method in response.headers["access-control-allow-methods"]
+    assert response.headers["access-control-allow-headers"] == headers
 
 
 @pytest.mark.parametrize(
-    "host", ["test", "TEST", "test:8000", "api.example.com", "a.b.example.com", "[::1]:80"]
+    "host",
+    [
+        "test",
+        "TEST",
+        "test:8000",
+        "api.example.com",
+        "a.b.example.com",
+        "a_b.example.com",
+        "my_app:80",
+        "[::1]:80",
+    ],
 )
 async def test_our_own_names(client: httpx2.AsyncClient, host: str) -> None:
+    """X14: Compose and others have names with an underscore."""
     assert (await client.get("/", headers={"Host": host})).status_code == 200
 
 
@@ -202,6 +226,14 @@ async def test_other_names_are_refused(client: httpx2.AsyncClient, host: str) ->
     assert response.headers["content-type"] == "application/problem+json"
     for probe in ("/live", "/ready"):  # they know only the address
         assert (await client.get(probe, headers={"Host": "10.0.0.7:8000"})).status_code != 400
+
+
+@pytest.mark.parametrize("path", ["/", "/live"])
+async def test_two_hosts_are_refused(client: httpx2.AsyncClient, path: str) -> None:
+    """X14: a proxy may have looked at the other one (RFC 9112, section 3.2)."""
+    response = await client.get(path, headers=[("Host", "test"), ("Host", "test")])
+    assert response.status_code == 400
+    assert response.json()["detail"] == "This request has more than one Host header."
 
 
 async def test_slow_requests_are_given_up(client: httpx2.AsyncClient) -> None:

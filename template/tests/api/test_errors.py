@@ -86,7 +86,7 @@ async def test_unknown_address(client: httpx2.AsyncClient) -> None:
 async def test_wrong_method_names_the_right_ones(client: httpx2.AsyncClient) -> None:
     response = await client.delete("/live")
     assert_problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
 
 
 async def test_announced_body_over_the_limit(client: httpx2.AsyncClient) -> None:

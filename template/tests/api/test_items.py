@@ -5,13 +5,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import delete, update
 
 from app.features import State
 from app.models.item import Item
 from app.repositories.item import MAX_PAGE_BYTES
 from app.schemas.item import MAX_ATTRIBUTES
-from tests.conftest import SessionFactory
+from tests.conftest import SessionFactory, with_state
 
 pytestmark = pytest.mark.usefixtures("authorized")
 
@@ -283,6 +284,21 @@ class TestList:
         assert headers["link"] == '</api/v2/items/>; rel="successor-version"'
         document = (await client.get("/openapi.json")).json()
         assert document["paths"][ITEMS]["get"]["deprecated"] is True
+
+    async def test_link_has_the_prefix_of_a_proxy(
+        self,
+        app: FastAPI,
+        state: State,
+        session_factory: SessionFactory,
+        client: httpx2.AsyncClient,
+    ) -> None:
+        """X17."""
+        behind_proxy = with_state(app, {**state, "session_factory": session_factory})
+        transport = httpx2.ASGITransport(behind_proxy, root_path="/shop")
+        headers = {"Authorization": client.headers.get("Authorization", "")}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test/shop") as behind:
+            response = await behind.get(ITEMS, headers=headers)
+        assert response.headers["link"] == '</shop/api/v2/items/>; rel="successor-version"'
 
 
 async def test_documented_examples_are_true(client: httpx2.AsyncClient) -> None:

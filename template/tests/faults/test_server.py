@@ -1,6 +1,7 @@
 """The service as a process of its own, as operators run it."""
 
 import json
+import re
 import signal
 import socket
 import time
@@ -101,6 +102,24 @@ def test_processes_may_take_their_time_to_start(settings: Settings, tmp_path: Pa
     assert service.process.returncode == 0
     assert output.count("Started server process") == 2
     assert "died" not in output
+
+
+def test_behind_a_proxy_that_removes_a_prefix(settings: Settings) -> None:
+    """X17: pages, redirects and links lead to what clients can call."""
+    with serving(settings, ROOT_PATH="/shop") as service:
+        assert service.get("/ready").json() == {"status": "ready"}
+        assert service.get("/").json()["docs"] == "/shop/docs"
+        assert service.get("/openapi.json").json()["servers"] == [{"url": "/shop"}]
+        for page in ("/docs", "/redoc"):
+            attributes = r"""(?:src|href|url|spec-url)[=:] ?["']([^"']+)"""
+            addresses = re.findall(attributes, service.get(page).text)
+            assert addresses
+            assert all(address.startswith("/shop/") for address in addresses)
+            for address in addresses:
+                assert service.get(address.removeprefix("/shop")).status_code == 200
+        moved = service.get("/docs/")
+        assert moved.status_code == 307
+        assert moved.headers["location"] == f"{service.address}/shop/docs"
 
 
 def test_serves_logs_and_stops(service: Service) -> None:

@@ -78,6 +78,16 @@ async def test_counted_by_method_route_and_status(client: httpx2.AsyncClient) ->
     assert (good(), bad(), wrong(), timed()) == (2, 1, 1, 3)
 
 
+async def test_head_is_counted_by_its_route(client: httpx2.AsyncClient) -> None:
+    """X14: HEAD has no route of its own; also when it fails."""
+    good = increase("fastapi_requests_total", method="HEAD", endpoint=THING, status="200")
+    broken = f"{THING}/broken"
+    crash = increase("fastapi_requests_total", method="HEAD", endpoint=broken, status="500")
+    assert (await client.head("/api/v1/things/1")).status_code == 200
+    assert (await client.head("/api/v1/things/1/broken")).status_code == 500
+    assert (good(), crash()) == (1, 1)
+
+
 async def test_errors_are_counted_by_their_code(client: httpx2.AsyncClient) -> None:
     """The error code of the response; or that the response was incomplete."""
     bad = increase("fastapi_errors_total", type="unprocessable_content", endpoint=THING)

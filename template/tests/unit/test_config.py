@@ -256,7 +256,12 @@ def test_production_needs_to_know_its_names(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("given", "understood"),
-    [("a.org", ("a.org",)), (" a.org , *.b.org,", ("a.org", "*.b.org")), ("*", ("*",))],
+    [
+        ("a.org", ("a.org",)),
+        (" a.org , *.b.org,", ("a.org", "*.b.org")),
+        ("*", ("*",)),
+        ("my_app", ("my_app",)),
+    ],
 )
 def test_lists_are_separated_by_commas(
     monkeypatch: pytest.MonkeyPatch, given: str, understood: tuple[str, ...]
@@ -275,11 +280,38 @@ def test_lists_are_separated_by_commas(
         ("cors_origins", "https://a.org/"),
         ("cors_origins", "https://*.a.org"),
         ("cors_origins", "null"),
+        ("cors_origins", "http://[::1"),
+        ("cors_origins", "http://[app]"),
+        ("cors_origins", "http://a.org:"),
+        ("cors_origins", "http://a.org:80:80"),
     ],
 )
 def test_malformed_names(name: str, value: str) -> None:
     (fault,) = faults(database_url=URL, **{name: value})
     assert fault.startswith(f"{name.upper()} holds something that is no")
+
+
+@pytest.mark.parametrize("path", ["shop", "/", "/shop/", "/a//b", "/a b", "https://a.org/shop"])
+def test_malformed_root_path(path: str) -> None:
+    """X17: it begins with a slash and does not end with one."""
+    (fault,) = faults(database_url=URL, root_path=path)
+    assert fault.startswith("ROOT_PATH is wrong")
+    assert load_settings(database_url=URL, root_path="/a/b").root_path == "/a/b"
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("http://my_app:3000", "http://my_app:3000"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("chrome-extension://abcdefgh", "chrome-extension://abcdefgh"),
+        ("HTTPS://App.Example.com", "https://app.example.com"),
+    ],
+)
+def test_origins_as_browsers_send_them(given: str, understood: str) -> None:
+    """X14: with IPv6, of apps and extensions, and in lower case (RFC 6454, section 6.2)."""
+    assert load_settings(database_url=URL, cors_origins=given).cors_origins == (understood,)
 
 
 def test_cookies_are_not_for_every_site() -> None:
