@@ -11,11 +11,11 @@ pytestmark = pytest.mark.pooler
 
 BEHIND = Path(__file__).parent / "pooler" / "behind.py"
 
-ESSENTIAL = ("tests/faults/test_pooler.py", "tests/api", "tests/db", "tests/metrics")
+ESSENTIAL = ("tests/faults/test_pooler.py", "tests/api", "tests/db", "tests/security")
 
 
 def test_essential_tests_and_load(render: Render) -> None:
-    """X7: a load, the API, the schema and the metrics, with PgBouncer in transaction mode."""
+    """X7: a load, the API, the schema and the accounts, with PgBouncer in transaction mode."""
     project = render(preset="full")
     run(project, "make", "install")
     command = ("uv", "run", "--locked", "python", BEHIND, "pytest", "--numprocesses=2", *ESSENTIAL)

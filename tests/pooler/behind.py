@@ -43,7 +43,7 @@ def pgbouncer(directory: str) -> Iterator[str]:
         configuration = Path(home, "pgbouncer.ini")
         configuration.write_text(CONFIGURATION.format(directory=directory, port=port))
         account = ["--user=nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
-        command = ["pgbouncer", "--quiet", *account, configuration]
+        command = ["pgbouncer", "--quiet", *account, str(configuration)]
         with subprocess.Popen(command) as process:
             try:
                 wait_for(port)
