@@ -14,7 +14,6 @@ from app.utils.exceptions import ConflictError, ServiceUnavailableError
 
 log = structlog.get_logger(__name__)
 
-
 MAX_REASON = 300
 """Characters of a reason that are logged."""
 

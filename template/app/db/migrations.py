@@ -16,6 +16,7 @@ LOCK_KEY = 0x6D6967726174
 """The advisory lock of migrations; the number must not be used for anything else."""
 
 LOCK_TIMEOUT: float = DatabaseSettings.model_fields["migration_lock_timeout"].default
+"""Seconds that a migration waits for others where there are no settings."""
 
 
 class OutsideProjectError(Exception):

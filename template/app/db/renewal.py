@@ -50,4 +50,5 @@ class Renewal:
 def _wants_read_only(failure: ExceptionContext) -> bool:
     """Return whether the service asked for a transaction that cannot write."""
     connection = failure.connection
-    return connection is not None and "postgresql_readonly" in connection.get_execution_options()
+    options = connection.get_execution_options() if connection is not None else {}
+    return bool(options.get("postgresql_readonly"))
