@@ -17,11 +17,6 @@ POOLER = os.environ.get("DATABASE_URL") if os.environ.get("DB_POOLER") == "true"
 """The URL of a pooler by which the service reaches the server, for databases of any name."""
 
 
-def server_of_environment() -> str | None:
-    """Return the URL of the server that the environment names, past a pooler."""
-    return os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")
-
-
 def settings_for(url: URL) -> dict[str, object]:
     """Return the settings for a database, with the pooler of the environment if there is one."""
     if POOLER is None:
