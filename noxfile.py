@@ -16,10 +16,27 @@ ROOT = Path(__file__).parent
 DEBIAN = "trixie"
 """The release that programs come from which no package registry of Python has."""
 
+PGBOUNCER = (
+    "pgbouncer",
+    "libaudit1",
+    "libc6",
+    "libcap-ng0",
+    "libcap2",
+    "libcares2",
+    "libevent-2.1-7t64",
+    "libpam0g",
+    "libssl3t64",
+    "libsystemd0",
+    "libzstd1",
+    "zlib1g",
+)
+"""PgBouncer and its libraries: those of the machine may be older."""
+
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NOT_HERE = " and ".join(
-    f"not {marker}" for marker in ("living", "suite", "observability", "delivery", "image", "soak")
+    f"not {marker}"
+    for marker in ("living", "suite", "observability", "delivery", "image", "soak", "pooler")
 )
 """What has sessions of its own."""
 
@@ -117,6 +134,15 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "-m", "soak", "-v", *session.posargs)
 
 
+@nox.session(tags=["deep"])
+def pooler(session: nox.Session) -> None:
+    """Run a rendered service behind PgBouncer in transaction mode."""
+    install(session)
+    environment = unpack_from_debian(session, *PGBOUNCER)
+    use_own_libraries(Path(session.virtualenv.location, "debian"), "pgbouncer")
+    session.run("pytest", "-m", "pooler", "-v", *session.posargs, env=environment)
+
+
 @nox.session
 def speed(session: nox.Session) -> None:
     """Measure what the standard service costs beside a bare FastAPI app. Needs a quiet Linux."""
@@ -172,6 +198,16 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, home.glob("usr/lib/*-linux-gnu*"))),
         "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
     }
+
+
+def use_own_libraries(home: Path, program: str) -> None:
+    """Write a script that runs an unpacked program of `usr/sbin` with the unpacked libraries."""
+    (loader,) = home.glob("usr/lib/*/ld-linux-*.so.?")
+    script = home / "usr" / "bin" / program
+    script.parent.mkdir(exist_ok=True)
+    command = f'"{loader}" --library-path "{loader.parent}" "{home}/usr/sbin/{program}" "$@"'
+    script.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
+    script.chmod(0o755)
 
 
 @nox.session

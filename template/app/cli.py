@@ -19,7 +19,13 @@ from app.commands.check import check_dependencies
 from app.core.config import Settings, SettingsError, load_kinds, load_settings
 from app.core.feature import server_options, settings_of_features
 from app.db.errors import DatabaseAccessError
-from app.db.migrations import MigrationError, OutsideProjectError, require_project, upgrade
+from app.db.migrations import (
+    MigrationError,
+    OutsideProjectError,
+    direct_url,
+    read_revisions,
+    upgrade,
+)
 from app.features import FEATURES
 from app.server.workers import Workers
 from app.utils.logging import configure_logging
@@ -60,7 +66,7 @@ def serve(host: str, port: int, workers: int) -> None:
     SIGTERM ends the process at once.
     """
     settings = _settings_with_logging()
-    require_project()  # so that a wrong directory is reported here
+    read_revisions()  # so that a wrong directory, and two heads, are reported here
     own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     # uvicorn raises the signal again when it has finished. This end is planned: exit 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -91,7 +97,7 @@ def migrate(revision: str) -> None:
     Replicas may run it at the same time: one works, the others wait.
     """
     settings = _settings_with_logging()
-    upgrade(settings.database_url, revision)
+    upgrade(direct_url(settings), revision, lock_timeout=settings.migration_lock_timeout)
 
 
 @cli.command()

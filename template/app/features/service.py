@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.db.migrations import Revisions, read_revisions
+from app.db.renewal import Renewal
 from app.db.session import build_engine, build_session_factory
 from app.server.drain import Drain
 from app.server.rate_limit import InProcessRateLimiter, RateLimiter
 from app.settings.http import HttpSettings
+from app.services.health import RecentOutcomes
 
 
 class ServiceState(TypedDict):
@@ -21,6 +23,8 @@ class ServiceState(TypedDict):
     drain: Drain
     engine: AsyncEngine
     probe_engine: AsyncEngine
+    renewal: Renewal
+    recent_outcomes: RecentOutcomes
     session_factory: async_sessionmaker[AsyncSession]
     revisions: Revisions
     rate_limiter: RateLimiter
@@ -41,6 +45,8 @@ async def part(settings: Settings, _state: State) -> AsyncGenerator[ServiceState
                 "drain": drain,
                 "engine": engine,
                 "probe_engine": probe_engine,
+                "renewal": Renewal(engine),
+                "recent_outcomes": RecentOutcomes(),
                 "session_factory": build_session_factory(engine),
                 "revisions": read_revisions(),
                 "rate_limiter": InProcessRateLimiter(),

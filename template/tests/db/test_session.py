@@ -7,12 +7,13 @@ import pytest
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from app.core.config import Settings
 from app.db import session as module
+from app.db.errors import passing_failure
 from app.dependencies.database import DBSession
 from app.features import State
 from app.main import create_app
@@ -26,6 +27,7 @@ async def test_sessions_outside_of_a_request(
     url = settings.database_url.render_as_string(hide_password=False)
     monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DB_POOLER", str(settings.db_pooler))
     async with module.AsyncSessionLocal() as session:
         assert await session.scalar(text("SELECT 1")) == 1
     assert isinstance(module.engine, AsyncEngine)
@@ -97,3 +99,29 @@ async def test_x13_the_session_of_the_request_is_closed_in_a_stream(
     pool = state["engine"].pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedout() == 0
+
+
+async def test_pooler_gets_its_deadlines_in_each_transaction(settings: Settings) -> None:
+    """X7: the session has none of them, and no prepared statement, for another client to find."""
+    engine = module.build_engine(settings.model_copy(update={"db_pooler": True}))
+    async with engine.connect() as connection:
+        for _ in range(2):
+            for name, value in {"statement_timeout": "10s", "lock_timeout": "5s"}.items():
+                assert await connection.scalar(text(f"SHOW {name}")) == value
+            await connection.rollback()
+        session = (await connection.get_raw_connection()).driver_connection
+        assert session
+        assert await session.fetchval("SHOW lock_timeout") == "0"
+        assert await session.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+    await engine.dispose()
+
+
+async def test_deadline_that_passes_is_the_same_with_a_pooler(settings: Settings) -> None:
+    """X7."""
+    values = {"db_pooler": True, "db_statement_timeout": 0.05}
+    engine = module.build_engine(settings.model_copy(update=values))
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as caught:
+            await connection.execute(text("SELECT pg_sleep(60)"))
+    assert passing_failure(caught.value) == "query_canceled"
+    await engine.dispose()

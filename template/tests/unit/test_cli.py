@@ -1,6 +1,7 @@
 """The command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,22 @@ def test_outside_the_project(
     result = run.invoke(cli, [command])
     assert result.exit_code == 1
     assert "is not the project's directory" in result.output
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_two_heads(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """X16: one sentence that says what to do."""
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    shutil.copy("alembic.ini", tmp_path)
+    for name in ("one", "other"):
+        (versions / f"{name}.py").write_text(f"revision, down_revision = {name!r}, None\n")
+    monkeypatch.chdir(tmp_path)
+    result = run.invoke(cli, [command])
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The migrations have 2 heads, one and other: join them with "
+        "`uv run alembic merge heads`.\n"
+    )
