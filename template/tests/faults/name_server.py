@@ -55,9 +55,7 @@ class NameServer(asyncio.DatagramProtocol):
 async def name_server() -> AsyncIterator[NameServer]:
     """Run it on a port of this machine."""
     loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(
-        NameServer, local_addr=("127.0.0.1", 0)
-    )
+    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
     server.port = transport.get_extra_info("sockname")[1]
     try:
         yield server

@@ -170,9 +170,7 @@ async def test_failing_host_is_left_alone_and_found_again(
     await client.aclose()
 
 
-async def _outcome(
-    client: OutboundClient, url: str, caller: str = ""
-) -> type[Exception] | None:
+async def _outcome(client: OutboundClient, url: str, caller: str = "") -> type[Exception] | None:
     try:
         await client.get(url, caller=caller)
     except Exception as error:  # noqa: BLE001  # any error
