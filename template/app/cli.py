@@ -27,6 +27,7 @@ from app.db.migrations import (
     upgrade,
 )
 from app.features import FEATURES
+from app.server.drain import end_process
 from app.server.workers import Workers
 from app.utils.logging import configure_logging
 
@@ -69,7 +70,8 @@ def serve(host: str, port: int, workers: int) -> None:
     read_revisions()  # so that a wrong directory, and two heads, are reported here
     own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     # uvicorn raises the signal again when it has finished. This end is planned: exit 0.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end_process())
     options: dict[str, Any] = {
         **own,
         "host": host,
