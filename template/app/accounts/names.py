@@ -4,6 +4,10 @@ import unicodedata
 
 MAX_USERNAME = 32
 
+USERNAME_PATTERN = r"^[^\x00-/:-@\[-`{-\x7f][^\x00-,/:-@\[-^`{-\x7f]*$"
+"""What `parse_username` accepts, as far as a pattern can say it that all languages read alike: the
+rules for ASCII. Classes such as `\\p{L}` are unknown to some of them."""
+
 RESERVED_NAMES = frozenset(
     {
         "abuse", "account", "accounts", "admin", "administrator", "anonymous", "api", "auth",

@@ -6,6 +6,8 @@ from app import PROJECT_NAME, __version__
 from app.dependencies.health import HealthServiceDep
 from app.schemas.health import Health, Liveness, Readiness, Welcome
 
+TAGS = {"system": "Name and version, and the state of the service for probes and operators."}
+
 router = APIRouter(tags=["system"])
 
 

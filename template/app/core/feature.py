@@ -39,6 +39,12 @@ class Feature:
     routers: Sequence[APIRouter] = ()
     """Routes of version 1 of the API."""
 
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Descriptions of the tags of its routes, for the API documentation."""
+
+    docs_style: str = ""
+    """CSS for Swagger UI, the page `/docs`."""
+
     part: Part | None = None
     """Its part of the lifespan. Parts open in the order of the features and close in reverse."""
 

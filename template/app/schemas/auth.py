@@ -13,12 +13,14 @@ from pydantic import (
 )
 
 from app.models.user_session import UserSession
-from app.schemas.base import InputSchema, Schema
+from app.schemas.base import InputSchema, Schema, with_example
 from app.schemas.pagination import Id
 from app.schemas.password import Password
 
 MAX_LOGIN_NAME = 254
 """The longest e-mail address."""
+
+EXAMPLE_TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"  # noqa: S105  # signed with no key
 
 
 class LoginForm(InputSchema):
@@ -27,7 +29,16 @@ class LoginForm(InputSchema):
     Unknown parameters are ignored, as RFC 6749, section 3.2, requires.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(
+        extra="ignore",
+        **with_example(
+            {
+                "username": "ada",
+                "password": "correct horse battery staple",
+                "grant_type": "password",
+            }
+        ),
+    )
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LOGIN_NAME)] = Field(
         description="The e-mail address or the username."
@@ -39,11 +50,22 @@ class LoginForm(InputSchema):
 class RefreshToken(InputSchema):
     """A refresh token."""
 
+    model_config = with_example({"refresh_token": EXAMPLE_TOKEN})
+
     refresh_token: Annotated[str, StringConstraints(max_length=2048)] = Field(repr=False)
 
 
 class TokenPair(Schema):
     """The result of a login: an access token, and a refresh token for the next pair."""
+
+    model_config = with_example(
+        {
+            "access_token": EXAMPLE_TOKEN,
+            "refresh_token": EXAMPLE_TOKEN,
+            "token_type": "bearer",
+            "expires_in": 1800,
+        }
+    )
 
     access_token: str
     refresh_token: str
@@ -53,6 +75,18 @@ class TokenPair(Schema):
 
 class SessionRead(Schema):
     """A session, as its user sees it."""
+
+    model_config = with_example(
+        {
+            "id": "5f0c9c0e-7a51-4c3b-9d5e-2f6f8a1b3c4d",
+            "ip_address": "192.0.2.1",
+            "user_agent": "Mozilla/5.0",
+            "created_at": "2026-01-31T09:30:00Z",
+            "last_used_at": "2026-01-31T10:00:00Z",
+            "expires_at": "2026-02-07T10:00:00Z",
+            "is_current": True,
+        }
+    )
 
     id: UUID
     ip_address: IPvAnyAddress | None

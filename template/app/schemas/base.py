@@ -3,16 +3,24 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic.config import JsonDict
 
 MAX_JSON_DEPTH = 32
 MAX_JSON_NODES = 10_000
 """More would block the event loop for too long."""
 
 
+def with_example(example: JsonDict) -> ConfigDict:
+    """Return the configuration of a schema that shows this example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Schema(BaseModel):
     """The base of every response body."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class InputSchema(Schema):

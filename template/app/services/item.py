@@ -10,6 +10,7 @@ from app.schemas.item import (
     ItemPageQuery,
     ItemRead,
     ItemWrite,
+    ListedItem,
 )
 from app.schemas.pagination import numbering
 from app.utils.exceptions import NotFoundError
@@ -81,7 +82,7 @@ class ItemService:
             query.q, sort=query.sort, offset=query.offset, limit=query.page_size
         )
         return ItemPage(
-            items=[ItemRead.model_validate(item) for item in items], **numbering(query, total)
+            items=[ListedItem.model_validate(item) for item in items], **numbering(query, total)
         )
 
     async def cursor_page(self, query: ItemCursorQuery) -> ItemCursorPage:

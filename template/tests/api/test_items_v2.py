@@ -1,11 +1,14 @@
 """Items, version 2: the list by cursor."""
 
+import re
 from base64 import urlsafe_b64encode
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from app.schemas.cursor import encode_cursor
+from app.schemas.pagination import MAX_ID
 
 pytestmark = pytest.mark.usefixtures("authorized")
 
@@ -51,6 +54,17 @@ async def test_is_not_deprecated(client: httpx2.AsyncClient) -> None:
     assert "deprecation" not in (await client.get(ITEMS)).headers
 
 
+def test_cursors_have_the_documented_form(app: FastAPI) -> None:
+    """X24."""
+    parameters = app.openapi()["paths"][ITEMS]["get"]["parameters"]
+    (cursor,) = (each["schema"] for each in parameters if each["name"] == "cursor")
+    pattern = re.compile(cursor["anyOf"][0]["pattern"])
+    for number in (1, 10, 999, 12_345_678, MAX_ID):
+        assert pattern.search(encode_cursor(number))
+    for wrong in ("", "x", "MQ==", "MQ!", "a b"):
+        assert not pattern.search(wrong)
+
+
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -62,6 +76,10 @@ async def test_is_not_deprecated(client: httpx2.AsyncClient) -> None:
         encode_cursor(-1),
         encode_cursor(2**63),
         urlsafe_b64encode(b"abc").decode(),
+        urlsafe_b64encode(b" 7").decode().rstrip("="),
+        urlsafe_b64encode(b"0_7").decode().rstrip("="),
+        f"{encode_cursor(7)}=",
+        f"{encode_cursor(7)}!",
         urlsafe_b64encode(b"9" * 5000).decode(),
     ],
 )
