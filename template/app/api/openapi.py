@@ -8,7 +8,6 @@ from fastapi.routing import APIRoute
 
 from app.api import system
 from app.core.feature import Feature
-
 from app.server.problem import PROBLEM_MEDIA_TYPE, Problem
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
