@@ -44,6 +44,12 @@ class TestCreate:
         assert {name: item[name] for name in ATLAS} == ATLAS
         assert (await client.get(f"{ITEMS}{item['id']}")).json() == item
 
+    def test_blank_titles_do_not_fit_the_schema(self, app: FastAPI) -> None:
+        """X24: what the schema accepts, the service accepts."""
+        schema = app.openapi()["components"]["schemas"]["ItemWrite"]["properties"]["title"]
+        assert re.search(schema["pattern"], " a ")
+        assert not re.search(schema["pattern"], "  ")
+
     async def test_only_the_title_is_needed(self, client: httpx2.AsyncClient) -> None:
         response = await client.post(ITEMS, json={"title": "  Bare  "})
         item = response.json()
