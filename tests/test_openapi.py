@@ -110,5 +110,5 @@ def test_service_is_as_its_document_says(
         assert re.search(rf"✅ +{phase} ", result.stdout), result.stdout
     selected, total = re.findall(r"(\d+) selected / (\d+) total", result.stdout)[0]
     assert selected == total
-    assert int(re.findall(r"(\d+) covered", result.stdout)[0]) > 5
+    assert int(re.findall(r"(\d+) covered", result.stdout)[0]) > 0
     assert '"level": "error"' not in (project / "output.log").read_text(encoding="utf-8")
