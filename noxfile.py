@@ -36,7 +36,16 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NOT_HERE = " and ".join(
     f"not {marker}"
-    for marker in ("living", "suite", "observability", "delivery", "image", "soak", "pooler")
+    for marker in (
+        "living",
+        "suite",
+        "observability",
+        "delivery",
+        "image",
+        "soak",
+        "pooler",
+        "openapi",
+    )
 )
 """What has sessions of its own."""
 
@@ -44,13 +53,14 @@ IN_PARALLEL = ("--numprocesses=2", "--dist=loadgroup")
 """Two at a time: it halves the time, and no machine is too small for it."""
 
 
-def install(session: nox.Session) -> None:
-    """Install what uv.lock names into the session's environment."""
+def install(session: nox.Session, *groups: str) -> None:
+    """Install what uv.lock names into the session's environment, with further groups."""
     session.run_install(
         "uv",
         "sync",
         "--locked",
         "--quiet",
+        *(f"--group={group}" for group in groups),
         env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "UV_COMPILE_BYTECODE": "1"},
     )
 
@@ -125,6 +135,13 @@ def image(session: nox.Session) -> None:
     """Build the image and run it as production does. Needs root, but no container engine."""
     install(session)
     with_debian(session, "image", "debootstrap")
+
+
+@nox.session(tags=["deep"])
+def openapi(session: nox.Session) -> None:
+    """Hold the OpenAPI document against a running service, as a user and as an admin."""
+    install(session, "openapi")
+    session.run("pytest", "-m", "openapi", "-v", *session.posargs)
 
 
 @nox.session(tags=["deep"])

@@ -7,6 +7,8 @@ from app.dependencies.health import HealthServiceDep
 from app.schemas.health import Health, Liveness, Readiness, Welcome
 from app.server.paths import public_path
 
+TAGS = {"system": "Name and version, and the state of the service for probes and operators."}
+
 router = APIRouter(tags=["system"])
 
 

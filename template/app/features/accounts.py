@@ -72,8 +72,21 @@ def _auth_path(settings: Settings) -> str:
     return f"{settings.api_v1_prefix}{auth.router.prefix}/"
 
 
+# Swagger UI asks for the id and the secret of an OAuth client, which no caller has, and it has no
+# option for a login without them.
+DOCS_STYLE = """
+.wrapper:has(> :is([for=client_id_password], [for=client_secret_password], [for=password_type])) {
+  display: none
+}
+"""
+
 ACCOUNTS = Feature(
     routers=(auth.router, users.router),
+    tags={
+        "auth": "Registration, login, and the sessions of the caller.",
+        "users": "The caller's own account, and for admins all accounts.",
+    },
+    docs_style=DOCS_STYLE,
     part=part,
     exports={"sessions": export_sessions},
     commands=(create_admin, purge_sessions),

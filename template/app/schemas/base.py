@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic.config import JsonDict
 
 MAX_JSON_DEPTH = 32
 MAX_JSON_NODES = 10_000
@@ -12,10 +13,17 @@ MAX_INTEGER_BITS = 1024
 """As a double. The time to write a longer one grows with the square of its length."""
 
 
+def with_example(example: JsonDict) -> ConfigDict:
+    """Return the configuration of a schema that shows this example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Schema(BaseModel):
     """The base of every response body."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class InputSchema(Schema):

@@ -5,19 +5,19 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    ConfigDict,
     EmailStr,
     Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
 )
+from pydantic.config import JsonDict
 
 from app.accounts.names import MAX_USERNAME, MIN_USERNAME, USERNAME_PATTERN, parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
-from app.schemas.auth import StoredSession
-from app.schemas.base import InputSchema, Schema
+from app.schemas.auth import STORED_SESSION, StoredSession
+from app.schemas.base import InputSchema, Schema, with_example
 from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password
 
@@ -26,11 +26,13 @@ UserSort = Literal[
 ]
 
 _USERNAME = Field(
+    description="Letters, digits, and single `.`, `_` or `-` between them. Names such as `admin` "
+    "are reserved.",
     json_schema_extra={
         "pattern": USERNAME_PATTERN,
         "minLength": MIN_USERNAME,
         "maxLength": MAX_USERNAME,
-    }
+    },
 )
 Username = Annotated[str, AfterValidator(parse_username), _USERNAME]
 # An older account may have, and send back, a name that today's rule refuses: see UserService.
@@ -38,21 +40,26 @@ ChangedUsername = Annotated[str, StringConstraints(max_length=MAX_USERNAME), _US
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
+_PROFILE: JsonDict = {
+    "email": "ada@example.com",
+    "username": "ada",
+    "full_name": "Ada Lovelace",
+}
+_PASSWORD = "correct horse battery staple"  # noqa: S105  # an example
+_ACCOUNT: JsonDict = {
+    "id": 1,
+    **_PROFILE,
+    "role": "user",
+    "is_active": True,
+    "created_at": "2026-01-31T09:30:00Z",
+    "updated_at": "2026-01-31T09:30:00Z",
+}
+
+
 class UserCreate(InputSchema):
     """A registration."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "email": "ada@example.com",
-                    "username": "ada",
-                    "password": "correct horse battery staple",
-                    "full_name": "Ada Lovelace",
-                }
-            ]
-        }
-    )
+    model_config = with_example({**_PROFILE, "password": _PASSWORD})
 
     email: EmailStr
     username: Username
@@ -78,6 +85,8 @@ class Profile(InputSchema):
 class UserUpdate(Profile):
     """Changes of one's own account. Fields that are omitted or null stay unchanged."""
 
+    model_config = with_example({**_PROFILE, "current_password": _PASSWORD})
+
     current_password: Password | None = Field(
         default=None, description="With it, `POST /auth/reauthenticate` is not needed before."
     )
@@ -86,6 +95,10 @@ class UserUpdate(Profile):
 class PasswordChange(InputSchema):
     """A new password, and the current one."""
 
+    model_config = with_example(
+        {"current_password": _PASSWORD, "new_password": "a better pass phrase"}
+    )
+
     current_password: Password
     new_password: NewPassword
 
@@ -93,12 +106,16 @@ class PasswordChange(InputSchema):
 class UserAdminUpdate(Profile):
     """Changes of any account by admins. Fields that are omitted or null stay unchanged."""
 
+    model_config = with_example({**_PROFILE, "role": "user", "is_active": True})
+
     role: Role | None = None
     is_active: bool | None = None
 
 
 class UserRead(Schema):
     """An account, as its user and admins see it."""
+
+    model_config = with_example(_ACCOUNT)
 
     id: int
     email: str
@@ -113,7 +130,9 @@ class UserRead(Schema):
 class UserExport(Schema):
     """Everything that is stored about a user. Each feature adds a list."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", **with_example({"account": _ACCOUNT, "sessions": [STORED_SESSION]})
+    )
 
     account: UserRead
     sessions: list[StoredSession]
@@ -132,6 +151,10 @@ class UserPageQuery(PageQuery):
 
 class UserPage(Schema):
     """A numbered page of accounts."""
+
+    model_config = with_example(
+        {"users": [_ACCOUNT], "total": 1, "page": 1, "page_size": 20, "pages": 1}
+    )
 
     users: list[UserRead]
     total: int

@@ -10,6 +10,7 @@ from app.schemas.item import (
     ItemPageQuery,
     ItemRead,
     ItemWrite,
+    ListedItem,
 )
 from app.schemas.pagination import numbering
 from app.utils.exceptions import NotFoundError, UnprocessableError
@@ -87,7 +88,7 @@ class ItemService:
         if len(items) < number:  # the next page would not begin with the first that is missing
             raise UnprocessableError("This page is too large. Ask for a smaller page_size.")
         return ItemPage(
-            items=[ItemRead.model_validate(item) for item in items], **numbering(query, total)
+            items=[ListedItem.model_validate(item) for item in items], **numbering(query, total)
         )
 
     async def cursor_page(self, query: ItemCursorQuery) -> ItemCursorPage:

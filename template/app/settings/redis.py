@@ -85,6 +85,12 @@ class RedisSettings(ResilienceSettings):
     cache_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = PROJECT_SLUG
     """The prefix of all keys, if services share a Redis: letters, digits, dots, hyphens."""
 
+    @property
+    def redis_is_open(self) -> bool:
+        """Whether Redis asks for no password and no client certificate, over a network."""
+        options = ConnectionPool.from_url(self.redis_url.get_secret_value()).connection_kwargs
+        return not any(options.get(name) for name in ("password", "ssl_certfile", "path"))
+
     @field_validator("redis_url")
     @classmethod
     def _no_placeholder_in_production(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:

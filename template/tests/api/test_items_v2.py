@@ -1,14 +1,17 @@
 """Items, version 2: the list by cursor."""
 
+import re
 import tracemalloc
 from base64 import urlsafe_b64encode
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.repositories.item import MAX_PAGE_BYTES
 from app.schemas.cursor import encode_cursor
+from app.schemas.pagination import MAX_ID
 from tests.conftest import SessionFactory
 
 pytestmark = pytest.mark.usefixtures("authorized")
@@ -113,6 +116,17 @@ async def test_is_not_deprecated(client: httpx2.AsyncClient) -> None:
     assert "deprecation" not in (await client.get(ITEMS)).headers
 
 
+def test_cursors_have_the_documented_form(app: FastAPI) -> None:
+    """X24."""
+    parameters = app.openapi()["paths"][ITEMS]["get"]["parameters"]
+    (cursor,) = (each["schema"] for each in parameters if each["name"] == "cursor")
+    pattern = re.compile(cursor["anyOf"][0]["pattern"])
+    for number in (1, 10, 999, 12_345_678, MAX_ID):
+        assert pattern.search(encode_cursor(number))
+    for wrong in ("", "x", "MQ==", "MQ!", "a b"):
+        assert not pattern.search(wrong)
+
+
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -124,6 +138,10 @@ async def test_is_not_deprecated(client: httpx2.AsyncClient) -> None:
         encode_cursor(-1),
         encode_cursor(2**63),
         urlsafe_b64encode(b"abc").decode(),
+        urlsafe_b64encode(b" 7").decode().rstrip("="),
+        urlsafe_b64encode(b"0_7").decode().rstrip("="),
+        f"{encode_cursor(7)}=",
+        f"{encode_cursor(7)}!",
         urlsafe_b64encode(b"9" * 5000).decode(),
     ],
 )

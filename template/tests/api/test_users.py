@@ -1,10 +1,13 @@
 """Accounts: the caller's own, and for admins all."""
 
+import re
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
+from app.accounts.names import parse_username
 from tests.accounts import (
     AUTH,
     ME,
@@ -187,3 +190,29 @@ class TestAdministration:
         (eve,) = (await admin.get(f"{USERS}/?q=eve")).json()["users"]
         response = await admin.put(f"{USERS}/{eve['id']}", json={"username": "ada"})
         assert response.status_code == 409
+
+
+class TestDocumentation:
+    def test_usernames_have_the_documented_form(self, app: FastAPI) -> None:
+        """X24: the pattern decides as the service does, for each ASCII character."""
+        schema = app.openapi()["components"]["schemas"]["UserCreate"]["properties"]["username"]
+        pattern = re.compile(schema["pattern"])
+        for char in map(chr, range(128)):
+            for name in (f"a{char}b", f"{char}ab"):
+                assert bool(pattern.search(name)) == is_username(name), name
+
+    async def test_dialog_asks_for_name_and_password_only(self, client: httpx2.AsyncClient) -> None:
+        """X24: nobody has the id and the secret of an OAuth client."""
+        page = (await client.get("/docs")).text
+        script = (await client.get("/docs/assets/swagger-ui-bundle.js")).text
+        for label in ("client_id_", "client_secret_", "password_type"):
+            assert f"[for={label}" in page
+            assert re.search(rf'htmlFor:["`]{label}', script)  # as the page's style expects
+
+
+def is_username(name: str) -> bool:
+    try:
+        parse_username(name)
+    except ValueError:
+        return False
+    return True

@@ -3,9 +3,12 @@
 from urllib.parse import quote
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.config import SettingsError, load_settings
+from app.main import create_app
 from app.redis.client import build_redis
+from tests.conftest import running
 
 # That fixture removes the developer's environment and `.env`.
 pytestmark = pytest.mark.usefixtures("settings")
@@ -98,6 +101,30 @@ def test_placeholder_password_is_refused_in_production() -> None:
         load_settings(database_url=DATABASE, redis_url=url)
     load_settings(database_url=DATABASE, redis_url=url, environment="staging")
     load_settings(database_url=DATABASE, redis_url="redis://cache")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("redis://cache", True),
+        ("rediss://cache", True),
+        ("redis://:Zr8qkPw1@cache", False),
+        ("rediss://cache?ssl_certfile=/client.pem&ssl_keyfile=/client.key", False),
+        ("unix:///run/redis.sock", False),
+    ],
+)
+@pytest.mark.parametrize("environment", ["production", "staging"])
+async def test_redis_without_a_password_is_a_warning_in_production(
+    url: str, is_open: bool, environment: str
+) -> None:
+    """X26: ASVS 13.2.1. The start connects to nothing."""
+    settings = load_settings(database_url=DATABASE, redis_url=url, environment=environment)
+    app = create_app(settings)
+    with capture_logs() as lines:
+        async with running(app):
+            pass
+    warned = [line["log_level"] for line in lines if line["event"] == "redis_without_password"]
+    assert warned == (["warning"] if is_open and environment == "production" else [])
 
 
 def test_password_is_not_shown() -> None:

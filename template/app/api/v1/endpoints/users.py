@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, status
 from fastapi.responses import StreamingResponse
 
 from app.accounts.permissions import Permission
+from app.api.ids import id_path
 from app.dependencies.auth import (
     CurrentAdmin,
     CurrentSession,
@@ -26,6 +27,8 @@ from app.schemas.user import (
 from app.services.export import export_document
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+ONE_USER = id_path("user_id")
 
 may_read_users = Depends(require_permission(Permission.READ_USERS))
 
@@ -87,14 +90,14 @@ async def list_users(query: Annotated[UserPageQuery, Query()], users: UserServic
     return await users.page(query)
 
 
-@router.get("/{user_id}", dependencies=[may_read_users])
+@router.get(ONE_USER, dependencies=[may_read_users])
 async def read_user(user_id: Id, users: UserServiceDep) -> UserRead:
     """Return an account."""
     return await users.get(user_id)
 
 
 # They require the role, not a permission: its holder could make themselves an admin.
-@router.put("/{user_id}")
+@router.put(ONE_USER)
 async def update_user(
     user_id: Id, data: UserAdminUpdate, admin: CurrentAdmin, users: UserServiceDep
 ) -> UserRead:
@@ -102,7 +105,7 @@ async def update_user(
     return await users.update(admin, user_id, data)
 
 
-@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(ONE_USER, status_code=status.HTTP_204_NO_CONTENT)
 async def delete_user(user_id: Id, admin: CurrentAdmin, users: UserServiceDep) -> None:
     """Delete an account and everything that belongs to it."""
     await users.delete(admin, user_id)
