@@ -13,8 +13,8 @@ from app.db.renewal import Renewal
 from app.db.session import build_engine, build_session_factory
 from app.server.drain import Drain
 from app.server.rate_limit import InProcessRateLimiter, RateLimiter
-from app.settings.http import HttpSettings
 from app.services.health import RecentOutcomes
+from app.settings.http import HttpSettings
 
 
 class ServiceState(TypedDict):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    ConfigDict,
     EmailStr,
     Field,
     StringConstraints,

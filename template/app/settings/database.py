@@ -24,7 +24,7 @@ class DatabaseSettings(LogSettings):
         BeforeValidator(parse_database_url),
         Field(examples=["postgresql://localhost/example"]),
     ]
-    """PostgreSQL, as postgresql://user:password@host:5432/database; add ?sslmode=require for TLS."""
+    """PostgreSQL, as postgresql://user:password@host:5432/database; ?sslmode=require for TLS."""
 
     db_pooler: bool = False
     """Whether a connection pooler, such as PgBouncer, is before PostgreSQL, as true or false."""
