@@ -9,8 +9,8 @@ from app.repositories.item import ItemRepository
 from app.schemas.item import ItemRead
 from app.services.export import SessionFactory, in_pages
 
-PAGE_SIZE = 10
-"""Items may be large: a page of them must fit into memory."""
+PAGE_SIZE = 100
+"""Items of a page, unless they are large: then it ends earlier."""
 
 
 async def export_items(sessions: SessionFactory, user_id: int) -> AsyncIterator[ItemRead]:
@@ -18,7 +18,8 @@ async def export_items(sessions: SessionFactory, user_id: int) -> AsyncIterator[
 
     async def read(session: AsyncSession, last: Item | None) -> Sequence[Item]:
         items = ItemRepository(session, user_id, sees_all=False)
-        return await items.before(last.id if last else None, None, PAGE_SIZE)
+        page, _ = await items.before(last.id if last else None, None, PAGE_SIZE)
+        return page
 
     async for item in in_pages(sessions, read):
         yield ItemRead.model_validate(item)
