@@ -39,6 +39,7 @@ NOT_HERE = " and ".join(
     for marker in (
         "living",
         "suite",
+        "pythons",
         "observability",
         "delivery",
         "image",
@@ -95,7 +96,7 @@ def living(session: nox.Session) -> None:
     session.run("pytest", "-m", "living and not deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["nightly"])
 def nightly(session: nox.Session) -> None:
     """Run what passes the time limit of a change: the other cases of updates and toggles."""
     install(session)
@@ -114,6 +115,20 @@ def more_suites(session: nox.Session) -> None:
     """Run the suites of the other rows of the covering array."""
     install(session)
     session.run("pytest", "-m", "suite and deep", "-v", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session(tags=["deep"])
+def pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the default Python: the machine's, or else Debian's (needs root)."""
+    install(session)
+    with_debian(session, "pythons and not deep", "debootstrap")
+
+
+@nox.session(tags=["nightly"])
+def more_pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the other Pythons that are offered."""
+    install(session)
+    with_debian(session, "pythons and deep", "debootstrap")
 
 
 @nox.session(tags=["deep"])

@@ -20,7 +20,7 @@ from tests.support.features import read_by
 from tests.support.files import replace_in
 from tests.support.services import ask, free_port, running, wait_for
 from tests.support.shell import run
-from tests.support.template import Render
+from tests.support.template import QUESTIONS, Render
 
 pytestmark = pytest.mark.delivery
 
@@ -172,7 +172,7 @@ def broken(project: Path, home: Path, file: str, found: str, instead: str) -> Pa
     return copied
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", QUESTIONS.choices("python_version"))
 def test_dockerfile_is_right(render: Render, version: str) -> None:
     run(render(preset="standard", python_version=version), "hadolint", "Dockerfile")
 

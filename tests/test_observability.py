@@ -59,6 +59,12 @@ def rule_tests_in(directory: Path) -> list[str]:
     ("file", "found", "instead"),
     [
         ("alerts.yml", "== 0 or", "== 2 or"),
+        ("alerts.yml", "sum by (job) (up{", "min by (job) (up{"),
+        ("alerts.yml", "answer at {{ $labels.instance }}", "answer"),
+        ("alerts.yml", "[1h])) >= 10", "[1h])) >= 1"),
+        ("alerts.yml", "[6h])) >= 10", "[6h])) >= 1"),
+        ("alerts.yml", "[3d])) >= 10", "[3d])) >= 1"),
+        ("alerts.yml", 'le="0.5"}[5m])) >= 10', 'le="0.5"}[5m])) >= 1'),
         ("alerts.yml", " or absent(", " or vector(0) * absent("),
         ("alerts.yml", "14.4 *", "1440 *"),
         ("alerts.yml", 'rate3d{job="my-service"} > 0.001', 'rate3d{job="my-service"} > 0.01'),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from prometheus_client import REGISTRY
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARDS = DEPLOY / "grafana" / "dashboards"
 PROMETHEUS = sorted((DEPLOY / "prometheus").glob("*alerts*.yml"))
+
+RUNBOOKS = DEPLOY.parent / "docs" / "alerts"
 
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
 
@@ -57,3 +60,24 @@ def test_nothing_is_exported_that_nobody_looks_at(exported: dict[str, set[str]])
     shown = named("\n".join(expressions()), exported)
     ours = {name for name in exported if not name.startswith(("process", "python"))}
     assert [name for name in ours if shown.isdisjoint(exported[name])] == []
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    """Each alert, with the page and the section that its runbook is."""
+    for file in sorted((DEPLOY / "prometheus").glob("*alerts.yml")):
+        for rule in file.read_text(encoding="utf-8").split("- alert: ")[1:]:
+            name = rule.partition("\n")[0]
+            runbook = re.search(r"runbook_url: https://\S+/docs/alerts/(\w+\.md)#(\w+)\n", rule)
+            assert runbook, f"{name} needs a runbook_url that leads to a section under docs/alerts"
+            assert runbook[2] == name.lower(), f"{name}: its section has its name"
+            yield runbook[1], name
+
+
+def test_x25_every_alert_has_a_runbook() -> None:
+    """X25: and no runbook is left over."""
+    sections = {
+        (page.name, title)
+        for page in RUNBOOKS.glob("*.md")
+        for title in re.findall(r"^## (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert sorted(alerts()) == sorted(sections)

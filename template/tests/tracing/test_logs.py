@@ -29,12 +29,14 @@ async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
-    async with httpx2.AsyncClient(
-        base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}
-    ) as client:
-        yield client
-    server.should_exit = True
-    await serving
+    try:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}, timeout=60
+        ) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await serving
 
 
 Line = dict[str, Any]
