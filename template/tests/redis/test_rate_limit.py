@@ -100,9 +100,9 @@ async def test_x21_request_passes_all_its_limits_or_counts_for_none(
 ) -> None:
     """X21: also among requests that share a round trip."""
     small, large = Limit("small", 2), Limit("large", 3)
-    users = ["ada"] * 5 + ["bob"] * 2 + ["eve"]
+    names = ["ada"] * 5 + ["bob"] * 2 + ["eve"]
     decisions = await asyncio.gather(
-        *(limiter.hit([(small, user), (large, "home")]) for user in users)
+        *(limiter.hit([(small, name), (large, "home")]) for name in names)
     )
     assert [decision.allowed for decision in decisions] == [True] * 2 + [False] * 3 + [True] + [
         False
