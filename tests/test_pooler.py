@@ -11,7 +11,12 @@ pytestmark = pytest.mark.pooler
 
 BEHIND = Path(__file__).parent / "pooler" / "behind.py"
 
-ESSENTIAL = ("tests/faults/test_pooler.py", "tests/api", "tests/db", "tests/security")
+ESSENTIAL = (
+    "tests/faults/test_pooler.py",
+    "tests/api",
+    "tests/db",
+    "tests/security/test_sessions.py",
+)
 
 
 def test_essential_tests_and_load(render: Render) -> None:
