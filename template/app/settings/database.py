@@ -35,7 +35,7 @@ class DatabaseSettings(LogSettings):
     migration_database_url: Annotated[
         URL | None, NoDecode, BeforeValidator(_parse_optional_url)
     ] = None
-    """PostgreSQL for migrations, past a pooler or with another role; empty for DATABASE_URL."""
+    """PostgreSQL for migrations, past a pooler or with other rights; empty for DATABASE_URL."""
 
     migration_lock_timeout: Seconds = 600
     """Seconds that a migration waits while another process migrates."""
