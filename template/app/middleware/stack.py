@@ -27,8 +27,8 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_credentials=settings.cors_credentials,
-        # Origins decide who may call. They know which methods and headers they need: libraries
-        # for tracing and others add headers that no list here could keep up with.
+        # Origins decide who may call. They know which methods and headers they need: their
+        # libraries add headers that no list here could keep up with.
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=[

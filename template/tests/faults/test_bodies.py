@@ -1,4 +1,4 @@
-"""X1: what the bodies of strangers and users cost, in CPU time of the process."""
+"""X1: what a body costs, in CPU time of the process."""
 
 import gc
 import json
@@ -134,5 +134,5 @@ async def test_x1_bodies_of_strangers_are_cheap(
 @pytest.mark.soak
 @pytest.mark.usefixtures("authorized")
 async def test_x1_bodies_of_users_are_cheap(own_app: FastAPI, client: httpx2.AsyncClient) -> None:
-    """X1: what users may store costs a bit more."""
+    """X1: what may be stored costs a bit more."""
     await assert_cheap(own_app, client, limit=5)
