@@ -1,5 +1,6 @@
 """Dockerfile, compose files and the proxy, each checked by its own tool (`nox -s delivery`)."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -209,6 +210,17 @@ def test_proxys_configuration_is_right(render: Render, metrics: bool, tracing: b
     assert ("tracing" in {rule.stem for rule in rules}) is tracing
     for file in (Path("deploy/proxy/Caddyfile"), *rules):
         run(project, "caddy", "fmt", "--diff", file)
+
+
+def test_x10_proxy_ends_connections_first(full: Path) -> None:
+    """X10: a connection that the service closes must not be one that the proxy still uses."""
+    caddyfile = ("--adapter", "caddyfile", "--config", "deploy/proxy/Caddyfile")
+    environment = {"DOMAIN": "api.example.com", "HOME": str(full)}
+    adapted = run(full, "caddy", "adapt", *caddyfile, **environment)
+    (nanoseconds,) = re.findall(r'"keep_alive":{"idle_timeout":(\d+)}', adapted)
+    settings = (full / ".env.example").read_text(encoding="utf-8")
+    (seconds,) = re.findall(r"^KEEP_ALIVE_TIMEOUT=(\d+)$", settings, re.MULTILINE)
+    assert int(nanoseconds) / 1e9 < int(seconds)
 
 
 @pytest.fixture(scope="module")

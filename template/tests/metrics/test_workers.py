@@ -28,6 +28,14 @@ def scraped(service: Service, name: str, **labels: str) -> float:
     )
 
 
+def wait_for_count(service: Service, count: int, name: str, **labels: str) -> None:
+    """Wait until so many requests are counted: a process may count after the client has all."""
+    deadline = time.monotonic() + PATIENCE
+    while scraped(service, name, **labels) < count:
+        assert time.monotonic() < deadline
+    assert scraped(service, name, **labels) == count
+
+
 def processes(directory: Path) -> set[int]:
     """The processes that have gauges."""
     return {
@@ -56,7 +64,7 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         ]
         for client in clients:
             assert client.get("/").status_code == 200
-        assert scraped(service, "fastapi_requests_total", **answered) == 20
+        wait_for_count(service, 20, "fastapi_requests_total", **answered)
         # The scrape is one more.
         assert scraped(service, "fastapi_active_connections") == 21
         for client in clients[:10]:
@@ -73,11 +81,9 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         assert scraped(service, "fastapi_active_connections") <= 11
         for _ in range(10):
             assert service.get().status_code == 200
-        assert scraped(service, "fastapi_requests_total", **answered) == 30
-        count = scraped(
-            service, "fastapi_request_duration_seconds_count", method="GET", endpoint="/"
-        )
-        assert count == 30
+        wait_for_count(service, 30, "fastapi_requests_total", **answered)
+        duration = "fastapi_request_duration_seconds_count"
+        wait_for_count(service, 30, duration, method="GET", endpoint="/")
         service.process.send_signal(signal.SIGTERM)
         service.process.communicate(timeout=PATIENCE)
         assert service.process.returncode == 0

@@ -11,7 +11,7 @@ from app.core.config import Settings
 from app.features import State
 from app.main import create_app
 from tests.conftest import running
-from tests.counting import value
+from tests.counting import increase, value
 from tests.redis.conftest import Server
 
 
@@ -29,11 +29,11 @@ class Shelf:
 async def test_hits_and_misses(state: State) -> None:
     shelf = Shelf(state["cache"])
     labels = {"prefix": "metrics_test"}
-    assert value("fastapi_cache_misses_total", **labels) == 0
+    misses = increase("fastapi_cache_misses_total", **labels)
+    hits = increase("fastapi_cache_hits_total", **labels)
     for number in (1, 2, 1, 1):
         await shelf.book(number)
-    assert value("fastapi_cache_misses_total", **labels) == 2
-    assert value("fastapi_cache_hits_total", **labels) == 2
+    assert (misses(), hits()) == (2, 2)
 
 
 @pytest.mark.usefixtures("state")
