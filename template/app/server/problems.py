@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from app.server.methods import supported_methods
 from app.server.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
 from app.utils.exceptions import AppException
 
@@ -25,7 +24,6 @@ _DETAILS = {
     405: "This address does not support this method.",
     413: "The request body is too large.",
     422: "The request is not valid; see `errors`.",
-    431: "The request line and the headers are too large.",
     500: "The service has failed. Give the request_id to its operator.",
 }
 
@@ -37,15 +35,14 @@ def problem_response(
     *,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldError] | None = None,
-    code: str | None = None,
 ) -> Response:
-    """Return the error body for `status`, by default with the usual sentence and code."""
+    """Return the error body for `status`, by default with the usual sentence."""
     title = _title(status)
     problem = Problem(
         title=title,
         status=status,
         detail=detail or _DETAILS.get(status, title),
-        error_code=code or error_code(status),
+        error_code=error_code(status),
         request_id=scope.get("state", {}).get("request_id"),
         errors=errors,
     )
@@ -64,21 +61,13 @@ def error_code(status: int) -> str:
 
 async def handle_app_exception(request: Request, error: AppException) -> Response:
     """Respond with the error's own status and detail."""
-    return problem_response(
-        request.scope, error.status, error.detail, headers=error.headers, code=error.error_code
-    )
+    return problem_response(request.scope, error.status, error.detail, headers=error.headers)
 
 
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:
     """Respond to errors of the framework: no route, wrong method, unreadable body."""
     own_words = None if error.detail == _phrase(error.status_code) else str(error.detail)
-    headers = error.headers
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # The framework lists the methods of one route only; mounted apps have none that we know.
-        methods = supported_methods(request.scope)
-        if methods and request.method not in methods:
-            headers = {"Allow": ", ".join(methods)}
-    return problem_response(request.scope, error.status_code, own_words, headers=headers)
+    return problem_response(request.scope, error.status_code, own_words, headers=error.headers)
 
 
 async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:

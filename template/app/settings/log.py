@@ -1,10 +1,10 @@
 """Settings of the log."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from app.settings.base import BaseServiceSettings, LowerCase, Seconds, UpperCase, in_production
+from app.settings.base import BaseServiceSettings, Seconds, in_production
 
 
 class LogSettings(BaseServiceSettings):
@@ -13,12 +13,10 @@ class LogSettings(BaseServiceSettings):
     debug: bool = False
     """Log every SQL statement with its values. Never in production."""
 
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = (
-        "INFO"
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     """The lowest level that is logged."""
 
-    log_format: Annotated[Literal["json", "console"], LowerCase] = "json"
+    log_format: Literal["json", "console"] = "json"
     """`json`, one object per line, or `console`, coloured for people."""
 
     slow_request_seconds: Seconds = 1

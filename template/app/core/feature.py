@@ -1,18 +1,6 @@
 """A feature of the service, and how it registers."""
 
-# {% if auth %}
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-# {% else %}
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-# {% endif %}
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -24,10 +12,6 @@ from typing import Any
 
 import click
 from fastapi import APIRouter, FastAPI
-# {% if auth %}
-from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-# {% endif %}
 from starlette.middleware import Middleware
 
 from app.core.config import Settings
@@ -42,19 +26,10 @@ Part = Callable[[Settings, State], AbstractAsyncContextManager[State]]
 
 Check = Callable[[State], Awaitable[object]]
 """Raises when a dependency is down. It needs no timeout of its own."""
-# {% if auth %}
-
-Export = Callable[[async_sessionmaker[AsyncSession], int], AsyncIterator[BaseModel]]
-"""Yields all that is stored about the user with this id. See `app/services/export.py`."""
-# {% endif %}
 
 
 def _no_middleware(_settings: Settings) -> Sequence[Middleware]:
     return ()
-
-
-def _no_limits(_settings: Settings) -> Mapping[str, int]:
-    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +39,12 @@ class Feature:
     routers: Sequence[APIRouter] = ()
     """Routes of version 1 of the API."""
 
-    tags: Mapping[str, str] = field(default_factory=dict)
-    """Descriptions of the tags of its routes, for the API documentation."""
-
-    docs_style: str = ""
-    """CSS for Swagger UI, the page `/docs`."""
-
     part: Part | None = None
     """Its part of the lifespan. Parts open in the order of the features and close in reverse."""
 
     checks: Mapping[str, Check] = field(default_factory=dict)
-    """Optional dependencies that `/health` reports on: while one fails, the service is degraded.
+    """Optional dependencies that `/health` reports on: while one fails, the service is degraded."""
 
-    `app check` prints the error with its notes, so it must not contain a secret.
-    """
-
-    # {% if auth %}
-    exports: Mapping[str, Export] = field(default_factory=dict)
-    """What it stores about a user: lists by name, for `GET /users/me/export`."""
-
-    # {% endif %}
     commands: Sequence[click.Command] = ()
     """Commands of `uv run app`."""
 
@@ -91,13 +52,7 @@ class Feature:
     """Middleware around the routes, inside of all other middleware."""
 
     observers: Callable[[Settings], Sequence[Middleware]] = _no_middleware
-    """Middleware around all other middleware: it sees all requests, responses and errors.
-
-    Unexpected errors pass it as exceptions, after the response: the hook for error reporters.
-    """
-
-    body_limits: Callable[[Settings], Mapping[str, int]] = _no_limits
-    """The largest request bodies under its paths, in bytes; elsewhere `MAX_BODY_SIZE` counts."""
+    """Middleware around all other middleware: it sees all requests and all responses."""
 
     settings: Sequence[type[BaseServiceSettings]] = ()
     """Settings of its own, which are read and checked at start."""
