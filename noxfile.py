@@ -16,10 +16,37 @@ ROOT = Path(__file__).parent
 DEBIAN = "trixie"
 """The release that programs come from which no package registry of Python has."""
 
+PGBOUNCER = (
+    "pgbouncer",
+    "libaudit1",
+    "libc6",
+    "libcap-ng0",
+    "libcap2",
+    "libcares2",
+    "libevent-2.1-7t64",
+    "libpam0g",
+    "libssl3t64",
+    "libsystemd0",
+    "libzstd1",
+    "zlib1g",
+)
+"""PgBouncer and its libraries: those of the machine may be older."""
+
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NOT_HERE = " and ".join(
-    f"not {marker}" for marker in ("living", "suite", "observability", "delivery", "image", "soak")
+    f"not {marker}"
+    for marker in (
+        "living",
+        "suite",
+        "pythons",
+        "observability",
+        "delivery",
+        "image",
+        "soak",
+        "pooler",
+        "openapi",
+    )
 )
 """What has sessions of its own."""
 
@@ -27,13 +54,14 @@ IN_PARALLEL = ("--numprocesses=2", "--dist=loadgroup")
 """Two at a time: it halves the time, and no machine is too small for it."""
 
 
-def install(session: nox.Session) -> None:
-    """Install what uv.lock names into the session's environment."""
+def install(session: nox.Session, *groups: str) -> None:
+    """Install what uv.lock names into the session's environment, with further groups."""
     session.run_install(
         "uv",
         "sync",
         "--locked",
         "--quiet",
+        *(f"--group={group}" for group in groups),
         env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "UV_COMPILE_BYTECODE": "1"},
     )
 
@@ -68,7 +96,7 @@ def living(session: nox.Session) -> None:
     session.run("pytest", "-m", "living and not deep", "-v", *IN_PARALLEL, *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["nightly"])
 def nightly(session: nox.Session) -> None:
     """Run what passes the time limit of a change: the other cases of updates and toggles."""
     install(session)
@@ -87,6 +115,20 @@ def more_suites(session: nox.Session) -> None:
     """Run the suites of the other rows of the covering array."""
     install(session)
     session.run("pytest", "-m", "suite and deep", "-v", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session(tags=["deep"])
+def pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the default Python: the machine's, or else Debian's (needs root)."""
+    install(session)
+    with_debian(session, "pythons and not deep", "debootstrap")
+
+
+@nox.session(tags=["nightly"])
+def more_pythons(session: nox.Session) -> None:
+    """Run a rendered suite on the other Pythons that are offered."""
+    install(session)
+    with_debian(session, "pythons and deep", "debootstrap")
 
 
 @nox.session(tags=["deep"])
@@ -111,10 +153,26 @@ def image(session: nox.Session) -> None:
 
 
 @nox.session(tags=["deep"])
+def openapi(session: nox.Session) -> None:
+    """Hold the OpenAPI document against a running service, as a user and as an admin."""
+    install(session, "openapi")
+    session.run("pytest", "-m", "openapi", "-v", *session.posargs)
+
+
+@nox.session(tags=["deep"])
 def soak(session: nox.Session) -> None:
     """Run the rendered tests that take a while: load, outages, leaks."""
     install(session)
     session.run("pytest", "-m", "soak", "-v", *session.posargs)
+
+
+@nox.session(tags=["deep"])
+def pooler(session: nox.Session) -> None:
+    """Run a rendered service behind PgBouncer in transaction mode."""
+    install(session)
+    environment = unpack_from_debian(session, *PGBOUNCER)
+    use_own_libraries(Path(session.virtualenv.location, "debian"), "pgbouncer")
+    session.run("pytest", "-m", "pooler", "-v", *session.posargs, env=environment)
 
 
 @nox.session
@@ -172,6 +230,16 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, home.glob("usr/lib/*-linux-gnu*"))),
         "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
     }
+
+
+def use_own_libraries(home: Path, program: str) -> None:
+    """Write a script that runs an unpacked program of `usr/sbin` with the unpacked libraries."""
+    (loader,) = home.glob("usr/lib/*/ld-linux-*.so.?")
+    script = home / "usr" / "bin" / program
+    script.parent.mkdir(exist_ok=True)
+    command = f'"{loader}" --library-path "{loader.parent}" "{home}/usr/sbin/{program}" "$@"'
+    script.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
+    script.chmod(0o755)
 
 
 @nox.session

@@ -1,5 +1,6 @@
 """Dockerfile, compose files and the proxy, each checked by its own tool (`nox -s delivery`)."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from tests.support.features import read_by
 from tests.support.files import replace_in
 from tests.support.services import ask, free_port, running, wait_for
 from tests.support.shell import run
-from tests.support.template import Render
+from tests.support.template import QUESTIONS, Render
 
 pytestmark = pytest.mark.delivery
 
@@ -171,7 +172,7 @@ def broken(project: Path, home: Path, file: str, found: str, instead: str) -> Pa
     return copied
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", QUESTIONS.choices("python_version"))
 def test_dockerfile_is_right(render: Render, version: str) -> None:
     run(render(preset="standard", python_version=version), "hadolint", "Dockerfile")
 
@@ -209,6 +210,17 @@ def test_proxys_configuration_is_right(render: Render, metrics: bool, tracing: b
     assert ("tracing" in {rule.stem for rule in rules}) is tracing
     for file in (Path("deploy/proxy/Caddyfile"), *rules):
         run(project, "caddy", "fmt", "--diff", file)
+
+
+def test_x10_proxy_ends_connections_first(full: Path) -> None:
+    """X10: a connection that the service closes must not be one that the proxy still uses."""
+    caddyfile = ("--adapter", "caddyfile", "--config", "deploy/proxy/Caddyfile")
+    environment = {"DOMAIN": "api.example.com", "HOME": str(full)}
+    adapted = run(full, "caddy", "adapt", *caddyfile, **environment)
+    (nanoseconds,) = re.findall(r'"keep_alive":{"idle_timeout":(\d+)}', adapted)
+    settings = (full / ".env.example").read_text(encoding="utf-8")
+    (seconds,) = re.findall(r"^KEEP_ALIVE_TIMEOUT=(\d+)$", settings, re.MULTILINE)
+    assert int(nanoseconds) / 1e9 < int(seconds)
 
 
 @pytest.fixture(scope="module")

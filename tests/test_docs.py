@@ -117,3 +117,77 @@ def test_the_picture_in_the_readme_is_true(sources: Sources) -> None:
             assert any(path.startswith(place) for path in sources.paths), place
         else:
             assert place in sources.paths, place
+
+
+ASVS = {
+    "1": (2, 9, 11, 3, 2),
+    "2": (3, 3, 4, 1),
+    "3": (0, 2, 4, 6, 5, 0, 2),
+    "4": (3, 1, 2, 4),
+    "5": (1, 3, 2, 3),
+    "6": (3, 12, 4, 4, 5, 3, 0, 4),
+    "7": (3, 4, 2, 5, 2, 2),
+    "8": (2, 3, 1, 1),
+    "9": (3, 4),
+    "10": (2, 2, 4, 11, 5, 2, 3),
+    "11": (2, 3, 3, 4, 1, 1),
+    "12": (3, 2, 4),
+    "13": (1, 5, 2, 5),
+    "14": (2, 4, 3),
+    "15": (3, 3, 7),
+    "16": (1, 5, 4, 3, 3),
+    "17": (1, 4, 2),
+}
+"""How many requirements of the levels 1 and 2 the sections of each chapter of ASVS 5.0 have."""
+
+OF_ACCOUNTS = ("6.", "7.", "8.", "9.", "10.", "11.", "16.3.1", "16.3.2")
+
+SECURITY = {
+    f"docs/{name}.md" for name in ("security", "accounts-security", "redis", "metrics", "outbound")
+}
+
+
+def requirements(text: str) -> list[str]:
+    """Return the requirements that a page's tables have, each as often as it is there."""
+    found = []
+    for cell in re.findall(
+        r"^\| (\d+\.[\d., -]+?) \| (?:Met|Yours|Open|None) \|", text, re.MULTILINE
+    ):
+        for part in cell.split(", "):
+            first, _, last = part.partition("-")
+            section, _, number = first.rpartition(".")
+            end = int(last.rpartition(".")[2]) if last else int(number)
+            found += [f"{section}.{each}" for each in range(int(number), end + 1)]
+    return found
+
+
+@pytest.mark.xdist_group("sources")
+def test_every_requirement_of_asvs_has_a_row(sources: Sources) -> None:
+    """X26: once on the page of the service, or on the one of accounts."""
+    wanted = [
+        f"{chapter}.{section}.{number}"
+        for chapter, sections in ASVS.items()
+        for section, count in enumerate(sections, 1)
+        for number in range(1, count + 1)
+    ]
+    assert len(wanted) == 253
+    ((_, service),) = sources.renderings("docs/security.md")
+    ((_, accounts),) = sources.renderings("docs/accounts-security.md")
+    of_accounts = {each for each in wanted if each.startswith(OF_ACCOUNTS)}
+    assert sorted(requirements(service)) == sorted(set(wanted) - of_accounts)
+    assert len(set(requirements(accounts))) == len(requirements(accounts))
+    assert of_accounts <= set(requirements(accounts)) <= set(wanted)
+
+
+@pytest.mark.xdist_group("sources")
+@pytest.mark.parametrize("page", sorted(SECURITY))
+def test_tests_of_the_security_pages_are_there(sources: Sources, page: str) -> None:
+    """X26: in every combination that has the page."""
+    named = {match for _, text in sources.renderings(page) for match in FILE.findall(text)}
+    assert named
+    for path, test in sorted(named):
+        missing = counterexample(sources.domain, sources.presence(page), sources.presence(path))
+        assert missing is None, f"{page} names {path}, which is not there with {missing}"
+        if test:
+            for _, text in sources.renderings(path):
+                assert re.search(rf"\bdef {test}\(", text), f"{page} names {path}::{test}"

@@ -31,14 +31,6 @@ SETTINGS = {"ALLOWED_HOSTS": "*", "DRAIN_SECONDS": "0"}
 PROGRAMS = ("app/.venv/bin", "usr/bin", "usr/local/bin")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _programs() -> None:
-    if os.geteuid() != 0:
-        pytest.fail("Only root can make a Debian in a directory.")
-    if shutil.which("debootstrap") is None:
-        pytest.fail("There is no debootstrap: run `nox -s image`, which fetches it.")
-
-
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("workshop"))

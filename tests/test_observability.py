@@ -59,6 +59,12 @@ def rule_tests_in(directory: Path) -> list[str]:
     ("file", "found", "instead"),
     [
         ("alerts.yml", "== 0 or", "== 2 or"),
+        ("alerts.yml", "sum by (job) (up{", "min by (job) (up{"),
+        ("alerts.yml", "answer at {{ $labels.instance }}", "answer"),
+        ("alerts.yml", "[1h])) >= 10", "[1h])) >= 1"),
+        ("alerts.yml", "[6h])) >= 10", "[6h])) >= 1"),
+        ("alerts.yml", "[3d])) >= 10", "[3d])) >= 1"),
+        ("alerts.yml", 'le="0.5"}[5m])) >= 10', 'le="0.5"}[5m])) >= 1'),
         ("alerts.yml", " or absent(", " or vector(0) * absent("),
         ("alerts.yml", "14.4 *", "1440 *"),
         ("alerts.yml", 'rate3d{job="my-service"} > 0.001', 'rate3d{job="my-service"} > 0.01'),
@@ -112,8 +118,9 @@ def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
         dashboards = project.glob("deploy/grafana/dashboards/*.json")
         texts = [dashboard.read_text(encoding="utf-8") for dashboard in dashboards]
         panels = [panel for text in texts for panel in json.loads(text)["panels"]]
+        instance = f"127.0.0.1:{port}"
         missing = {
-            target["expr"].replace("$__rate_interval", "20s")
+            chosen(target["expr"], job="my-service", instance=instance)
             for panel in panels
             for target in panel.get("targets", [])
         }
@@ -124,9 +131,30 @@ def test_every_panel_shows_something(project: Path, tmp_path: Path) -> None:
             missing = {expression for expression in missing if not shows(prometheus, expression)}
             time.sleep(1)
         assert not missing
+        variables = [each for text in texts for each in json.loads(text)["templating"]["list"]]
+        for variable in variables:
+            if variable["type"] == "query":
+                expected = instance if variable["name"] == "instance" else "my-service"
+                assert offered(prometheus, variable["query"]) == [expected]
         health = json.loads(ask(f"{prometheus}{API}/rules"))["data"]["groups"]
         assert {group["name"] for group in health} >= {"availability", "cache", "accounts"}
         assert {rule["health"] for group in health for rule in group["rules"]} == {"ok"}
+
+
+def chosen(text: str, **variables: str) -> str:
+    """Put values in the place of a dashboard's variables, as Grafana does."""
+    for name, value in {"__rate_interval": "20s", **variables}.items():
+        text = text.replace(f"${name}", value)
+    assert "$" not in text
+    return text
+
+
+def offered(prometheus: str, query: str) -> list[str]:
+    """Return what Grafana offers for a variable: `label_values(series, label)`."""
+    series, label = query.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+    match = urlencode({"match[]": chosen(series, job="my-service")})
+    values: list[str] = json.loads(ask(f"{prometheus}{API}/label/{label}/values?{match}"))["data"]
+    return values
 
 
 def use(api: str) -> None:

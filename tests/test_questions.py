@@ -244,7 +244,7 @@ def test_licences(render: Render, license_id: str) -> None:
     assert config["license"] == (license_id if license_id in words else "LicenseRef-Proprietary")
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("version", QUESTIONS.choices("python_version"))
 def test_python_version_decides_image_and_ci(render: Render, version: str) -> None:
     project = render(preset="full", python_version=version)
     assert f"FROM python:{version}-slim\n" in (project / "Dockerfile").read_text()

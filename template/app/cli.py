@@ -1,5 +1,6 @@
 """The command line: `uv run app --help`."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -9,15 +10,24 @@ from typing import Any
 
 import click
 import uvicorn
+from fastapi import FastAPI
 from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 
 from app import PROJECT_NAME, __version__
+from app.commands.check import check_dependencies
 from app.core.config import Settings, SettingsError, load_kinds, load_settings
 from app.core.feature import server_options, settings_of_features
 from app.db.errors import DatabaseAccessError
-from app.db.migrations import MigrationError, OutsideProjectError, require_project, upgrade
+from app.db.migrations import (
+    MigrationError,
+    OutsideProjectError,
+    direct_url,
+    read_revisions,
+    upgrade,
+)
 from app.features import FEATURES
+from app.server.drain import end_process
 from app.server.workers import Workers
 from app.utils.logging import configure_logging
 
@@ -57,31 +67,28 @@ def serve(host: str, port: int, workers: int) -> None:
     SIGTERM ends the process at once.
     """
     settings = _settings_with_logging()
-    require_project()  # so that a wrong directory is reported here
+    read_revisions()  # so that a wrong directory, and two heads, are reported here
     own = click.get_current_context().with_resource(server_options(FEATURES, settings, workers))
     # uvicorn raises the signal again when it has finished. This end is planned: exit 0.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end_process())
     options: dict[str, Any] = {
         **own,
-        "factory": True,
         "host": host,
         "port": port,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
         "timeout_graceful_shutdown": 20,
         # On a busy or throttled machine, imports take longer than uvicorn's default of 5 seconds,
         # which would restart the process again and again.
         "timeout_worker_healthcheck": 60,
     }
     if workers > 1:
-        config = Config("app.main:create_app", workers=workers, **options)
+        config = Config("app.main:create_served_app", workers=workers, **options)
         supervisor = Workers(config, [config.bind_socket()])
         supervisor.run()
         if supervisor.failed:
             sys.exit(STARTUP_FAILURE)
     else:
-        uvicorn.run("app.main:create_app", **options)
+        uvicorn.run("app.main:create_served_app", **options)
 
 
 @cli.command()
@@ -92,7 +99,30 @@ def migrate(revision: str) -> None:
     Replicas may run it at the same time: one works, the others wait.
     """
     settings = _settings_with_logging()
-    upgrade(settings.database_url, revision)
+    upgrade(direct_url(settings), revision, lock_timeout=settings.migration_lock_timeout)
+
+
+@cli.command()
+def check() -> None:
+    """Check settings, database, schema and all other dependencies, with one line for each.
+
+    The exit code is 1 if one of them is not right.
+    """
+    from app.main import create_app
+
+    app = create_app()
+    click.echo("settings: ok")
+    if not asyncio.run(_check(app)):
+        sys.exit(1)
+
+
+async def _check(app: FastAPI) -> bool:
+    right = True
+    async with app.router.lifespan_context(app) as state:
+        async for name, fault in check_dependencies(state or {}):
+            click.echo(f"{name}: {fault or 'ok'}")
+            right = right and fault is None
+    return right
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,11 +17,12 @@ def provide_dotenv(project: Path) -> None:
     """Ensure that `.env` exists, with a secret for each placeholder of `.env.example`.
 
     A new one is a copy without URLs, which are added with the servers that they name. An existing
-    one keeps its contents, and gets the secrets of features that were turned on since.
+    one keeps its contents, and gets the secrets of features that were turned on since. One that
+    cannot be read ends the program.
     """
     path, example = project / ".env", (project / ".env.example").read_text(encoding="utf-8")
     if path.exists():
-        missing = set(_PLACEHOLDER.findall(example)) - dotenv_values(path).keys()
+        missing = set(_PLACEHOLDER.findall(example)) - _read(path).keys()
         for name in sorted(missing):
             set_key(path, name, secrets.token_urlsafe(32), quote_mode="never")
             click.echo(f"Added {name} to .env, with a fresh secret.", err=True)
@@ -34,6 +36,15 @@ def provide_dotenv(project: Path) -> None:
         path.hardlink_to(unfinished)
     unfinished.unlink()
     click.echo("Created .env with fresh secrets.", err=True)
+
+
+def _read(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except OSError as error:
+        sys.exit(f"{path} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        sys.exit(f"{path} cannot be read: it is not UTF-8.")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,15 @@ async def sign_in(client: httpx2.AsyncClient, username: str) -> dict[str, Any]:
     return account
 
 
+async def prove(
+    client: httpx2.AsyncClient, password: str = PASSWORD, headers: dict[str, str] | None = None
+) -> None:
+    """Send the password again, as sensitive changes require."""
+    proof = {"password": password}
+    response = await client.post(f"{AUTH}/reauthenticate", json=proof, headers=headers)
+    assert response.status_code == 204, response.text
+
+
 async def make_admin(session_factory: async_sessionmaker[AsyncSession], username: str) -> None:
     """Make the account an admin, which no request can do."""
     async with session_factory.begin() as session:

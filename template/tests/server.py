@@ -90,6 +90,7 @@ def serving(
             "DRAIN_SECONDS": "0",
             "PORT": str(port),
             "DATABASE_URL": settings.database_url.render_as_string(hide_password=False),
+            "DB_POOLER": str(settings.db_pooler),
             **environment,
         },
         stdout=subprocess.PIPE,

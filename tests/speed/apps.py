@@ -32,7 +32,7 @@ def service(wanted: list[str]) -> FastAPI:
         client = build_redis(settings)
         redis = OptionalRedis(client, settings)
         limiter = RedisRateLimiter(redis, prefix="speed", fallback=InProcessRateLimiter())
-        yield {"rate_limiter": limiter}
+        yield {"rate_limiter": limiter, "settings": settings}
         await close_redis(client)
 
     return FastAPI(middleware=middlewares, lifespan=lifespan)

@@ -11,7 +11,12 @@ from tests.support.conditions import Condition, Row, counterexample, written
 from tests.support.modules import Modules
 
 # Modules whose distribution has another name, and what is used without an import.
-DISTRIBUTIONS = {"argon2": "argon2-cffi", "dotenv": "python-dotenv", "jwt": "pyjwt"}
+DISTRIBUTIONS = {
+    "argon2": "argon2-cffi",
+    "dns": "dnspython",
+    "dotenv": "python-dotenv",
+    "jwt": "pyjwt",
+}
 # Modules that share one name, by the beginnings that tell them apart, longest first.
 NAMESPACES = {
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",

@@ -12,12 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.support.debian import bootstrap
 from tests.support.shell import clean_environment, run
 
 PYTHON = "3.11"
 """Debian 12 has it: a base image that is made of Debian's packages stands for the official one."""
 
-PACKAGES = "bubblewrap,buildah,ca-certificates,netavark,python-is-python3,python3"
+PACKAGES = (
+    "bubblewrap",
+    "buildah",
+    "ca-certificates",
+    "netavark",
+    "python-is-python3",
+    "python3",
+)
 
 
 @dataclass
@@ -53,14 +61,7 @@ class Workshop:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._root = home / "root"
-        run(
-            home,
-            "debootstrap",
-            "--variant=minbase",
-            f"--include={PACKAGES}",
-            "bookworm",
-            self._root,
-        )
+        bootstrap(self._root, "bookworm", PACKAGES)
         self._make_bases()
 
     def _make_bases(self) -> None:

@@ -46,14 +46,14 @@ def wait_for(attempt: Callable[[], object], seconds: float = 90) -> None:
 
 
 @contextmanager
-def running(directory: Path, *command: str) -> Iterator[None]:
+def running(directory: Path, *command: str, **environment: str) -> Iterator[None]:
     """Run a program, with its output in a file beside it, and end it."""
     with (
         (directory / "output.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(
             command,
             cwd=directory,
-            env=clean_environment() | {"RATE_LIMIT_AUTH_PER_MINUTE": "1000"},
+            env=clean_environment() | {"RATE_LIMIT_AUTH_PER_MINUTE": "1000"} | environment,
             stdout=log,
             stderr=log,
         ) as process,

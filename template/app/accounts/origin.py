@@ -26,3 +26,8 @@ class Origin:
     def network(self) -> Network | None:
         """The network of this client: an IPv4 address, or a /64 for IPv6."""
         return network_of(self.address)
+
+    @property
+    def wider_networks(self) -> tuple[Network | None, Network | None]:
+        """What one site has, a /24 or a /48 for IPv6, and a part of a provider, a /16 or a /32."""
+        return network_of(self.address, 24, 48), network_of(self.address, 16, 32)

@@ -1,14 +1,55 @@
-"""Error responses in the OpenAPI document."""
+"""The OpenAPI document: names of operations, tags and their order, error responses."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
+from app.api import system
+from app.core.feature import Feature
 from app.server.problem import PROBLEM_MEDIA_TYPE, Problem
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {"model": Problem, "description": "A problem, as RFC 9457 describes it"},
 }
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function; generated clients name their methods by it."""
+    return route.name
+
+
+def describe_tags(features: Sequence[Feature]) -> list[dict[str, str]]:
+    """Return all tags in the order of the pages: the project's own first, the system's last."""
+    described: dict[str, str] = {}
+    for feature in reversed(features):
+        for router in feature.routers:
+            described |= dict.fromkeys(map(str, router.tags), "")
+        described |= feature.tags
+    described |= system.TAGS
+    return [
+        {"name": name} | ({"description": text} if text else {}) for name, text in described.items()
+    ]
+
+
+def order_paths(app: FastAPI) -> None:
+    """Give the paths the order of the tags; those without a tag come last."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = build()
+            order = [tag["name"] for tag in document["tags"]]
+
+            def rank(path: tuple[str, dict[str, Any]]) -> int:
+                tags = next(iter(path[1].values())).get("tags")
+                return order.index(tags[0]) if tags and tags[0] in order else len(order)
+
+            document["paths"] = dict(sorted(document["paths"].items(), key=rank))
+        return build()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
 
 
 def describe_problems(app: FastAPI) -> None:

@@ -1,18 +1,22 @@
 """Endpoints for operators and probes."""
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 
 from app import PROJECT_NAME, __version__
 from app.dependencies.health import HealthServiceDep
 from app.schemas.health import Health, Liveness, Readiness, Welcome
+from app.server.paths import public_path
+
+TAGS = {"system": "Name and version, and the state of the service for probes and operators."}
 
 router = APIRouter(tags=["system"])
 
 
 @router.get("/")
-async def root() -> Welcome:
+async def root(request: Request) -> Welcome:
     """Return name and version."""
-    return Welcome(message=f"Welcome to {PROJECT_NAME}", version=__version__, docs="/docs")
+    docs = public_path(request.scope, "/docs")
+    return Welcome(message=f"Welcome to {PROJECT_NAME}", version=__version__, docs=docs)
 
 
 @router.get("/live")

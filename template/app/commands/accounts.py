@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from secrets import token_urlsafe
 
 import click
@@ -64,7 +65,10 @@ def create_admin(email: str, username: str, full_name: str, generate_password: b
 
 @click.command()
 def purge_sessions() -> None:
-    """Delete expired sessions and old login failures. Run it once a day."""
+    """Delete expired sessions and old login failures. Run it once a day.
+
+    Sessions stay for KNOWN_NETWORK_DAYS after their login.
+    """
     sessions, failures = asyncio.run(_purge(load_settings()))
     click.echo(f"Deleted {sessions} expired sessions and {failures} forgotten login failures.")
 
@@ -90,7 +94,8 @@ async def _create_admin(settings: Settings, data: UserCreate) -> None:
 
 async def _purge(settings: Settings) -> tuple[int, int]:
     async with _transaction(settings) as session:
-        sessions = await UserSessionRepository(session).purge()
+        known_for = timedelta(days=settings.known_network_days)
+        sessions = await UserSessionRepository(session).purge(known_for)
         return sessions, await LoginFailureRepository(session).purge()
 
 

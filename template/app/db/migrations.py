@@ -10,9 +10,13 @@ from alembic.util.exc import CommandError
 from sqlalchemy import URL
 
 from app.db.errors import explain_access_errors
+from app.settings.database import DatabaseSettings
 
 LOCK_KEY = 0x6D6967726174
 """The advisory lock of migrations; the number must not be used for anything else."""
+
+LOCK_TIMEOUT: float = DatabaseSettings.model_fields["migration_lock_timeout"].default
+"""Seconds that a migration waits for others where there are no settings."""
 
 
 class OutsideProjectError(Exception):
@@ -30,17 +34,17 @@ class Revisions:
     head: str | None
     known: frozenset[str]
 
-    def reached_by(self, current: str | None) -> bool:
+    def reached_by(self, current: frozenset[str]) -> bool:
         """Return whether a database at `current` is new enough for this build.
 
         An unknown revision comes from a newer build: during a rolling update, the old replicas
         must still serve.
         """
-        return current == self.head or self.is_newer(current)
+        return current == {self.head} - {None} or self.is_newer(current)
 
-    def is_newer(self, current: str | None) -> bool:
+    def is_newer(self, current: frozenset[str]) -> bool:
         """Return whether a newer build has migrated the database to `current`."""
-        return current is not None and current not in self.known
+        return not current <= self.known
 
 
 def require_project() -> Path:
@@ -55,37 +59,70 @@ def require_project() -> Path:
     return directory
 
 
-def alembic_config(database_url: URL | None = None) -> Config:
-    """Return Alembic's configuration; without a URL it uses the settings' own.
+def direct_url(settings: DatabaseSettings) -> URL:
+    """Return the URL for migrations, whose lock needs a session of its own.
+
+    Raises:
+        MigrationError: there is a pooler before `DATABASE_URL`, and no other URL.
+    """
+    if settings.db_pooler and settings.migration_database_url is None:
+        raise MigrationError(
+            "MIGRATION_DATABASE_URL is missing: with DB_POOLER, migrations need a connection to "
+            "PostgreSQL itself."
+        )
+    return settings.migration_database_url or settings.database_url
+
+
+def alembic_config(database_url: URL | None = None, lock_timeout: float = LOCK_TIMEOUT) -> Config:
+    """Return Alembic's configuration; without a URL it uses the settings' own, and their timeout.
 
     Raises:
         OutsideProjectError: the working directory is not the project's.
     """
     config = Config(require_project() / "alembic.ini")
     config.attributes["database_url"] = database_url
+    config.attributes["lock_timeout"] = lock_timeout
     return config
 
 
 def read_revisions() -> Revisions:
-    """Read the revisions under `migrations/versions`."""
+    """Read the revisions under `migrations/versions`.
+
+    Raises:
+        MigrationError: they are no chain with one head.
+        OutsideProjectError: the working directory is not the project's.
+    """
     scripts = ScriptDirectory.from_config(alembic_config())
-    return Revisions(
-        head=scripts.get_current_head(),
-        known=frozenset(script.revision for script in scripts.walk_revisions()),
-    )
+    try:
+        heads = scripts.get_heads()
+        known = frozenset(script.revision for script in scripts.walk_revisions())
+    except CommandError as error:
+        raise MigrationError(f"{error}.") from None
+    if len(heads) > 1:
+        raise MigrationError(
+            f"The migrations have {len(heads)} heads, {' and '.join(sorted(heads))}: "
+            "join them with `uv run alembic merge heads`."
+        )
+    return Revisions(head=heads[0] if heads else None, known=known)
 
 
-def upgrade(database_url: URL, revision: str = "head") -> None:
+def upgrade(
+    database_url: URL, revision: str = "head", *, lock_timeout: float = LOCK_TIMEOUT
+) -> None:
     """Migrate the database to `revision`. Several processes may do so at the same time.
+
+    Each waits up to `lock_timeout` seconds for the others.
 
     Raises:
         DatabaseAccessError: the database is unreachable or refuses access.
-        MigrationError: there is no such revision.
+        MigrationError: there is no such revision, or another process takes too long.
         OutsideProjectError: the working directory is not the project's.
     """
-    config = alembic_config(database_url)
-    # An old replica that restarts during the rollout of a newer build has nothing to do.
-    config.attributes["skip_if_newer"] = revision == "head"
+    config = alembic_config(database_url, lock_timeout)
+    if revision == "head":
+        read_revisions()  # so that two heads are reported
+        # An old replica that restarts during the rollout of a newer build has nothing to do.
+        config.attributes["skip_if_newer"] = True
     with explain_access_errors(database_url):
         try:
             command.upgrade(config, revision)

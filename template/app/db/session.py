@@ -15,6 +15,8 @@ from app import PROJECT_SLUG
 from app.core.config import load_settings
 from app.db.commit import commit
 from app.db.errors import translate_database_errors
+from app.db.pooler import WITHOUT_PREPARED_STATEMENTS, set_in_each_transaction
+from app.db.renewal import drop_useless_connections
 from app.db.slow_queries import log_slow_queries
 from app.settings.database import DatabaseSettings
 
@@ -27,6 +29,11 @@ AsyncSessionLocal: async_sessionmaker[AsyncSession]
 
 def build_engine(settings: DatabaseSettings) -> AsyncEngine:
     """Return an engine with a bounded pool and timeouts for all waits. It connects lazily."""
+    timeouts = {
+        "statement_timeout": _milliseconds(settings.db_statement_timeout),
+        "lock_timeout": _milliseconds(settings.db_lock_timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(60),
+    }
     engine = create_async_engine(
         settings.database_url,
         hide_parameters=not settings.debug,
@@ -41,19 +48,25 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
             "command_timeout": settings.db_statement_timeout + 2,
             "server_settings": {
                 "application_name": PROJECT_SLUG,
-                "statement_timeout": _milliseconds(settings.db_statement_timeout),
-                "lock_timeout": _milliseconds(settings.db_lock_timeout),
-                "idle_in_transaction_session_timeout": _milliseconds(60),
+                **({} if settings.db_pooler else timeouts),
             },
+            **(WITHOUT_PREPARED_STATEMENTS if settings.db_pooler else {}),
         },
     )
+    if settings.db_pooler:
+        set_in_each_transaction(engine, timeouts)
+    drop_useless_connections(engine)
     log_slow_queries(engine, settings.slow_query_seconds)
     return engine
 
 
 def build_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Return the session factory of `engine`; objects stay readable after the commit."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+    """Return the session factory of `engine`; objects stay readable after the commit.
+
+    A closed session raises an error when it is used. Otherwise it would take a connection that
+    nothing returns, for example in the body of a stream, which runs after the commit.
+    """
+    return async_sessionmaker(engine, expire_on_commit=False, close_resets_only=False)
 
 
 async def get_db(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:

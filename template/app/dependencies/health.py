@@ -13,11 +13,14 @@ async def get_health_service(request: Request) -> HealthService:
     """Return the health service for the connections of this process."""
     state = request.state
     return HealthService(
-        HealthRepository(state.probe_engine),
+        HealthRepository(
+            state.probe_engine, state.renewal, may_be_read_only=state.settings.db_read_only
+        ),
         {name: partial(check, request.scope["state"]) for name, check in state.checks.items()},
         state.revisions,
         state.drain,
-        state.settings.environment,
+        outcomes=state.recent_outcomes,
+        environment=state.settings.environment,
     )
 
 

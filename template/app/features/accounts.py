@@ -1,6 +1,6 @@
 """Accounts: registration, login, sessions, roles and permissions."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
@@ -15,7 +15,11 @@ from app.commands.accounts import create_admin, purge_sessions
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.server.rate_limit import Limit
+from app.services.export import export_sessions
 from app.settings.accounts import AuthSettings
+
+MAX_AUTH_BODY = 16_384
+"""Bytes of a body under `/auth`, where anyone may send one: twice the longest registration."""
 
 
 class AccountsState(TypedDict):
@@ -37,6 +41,11 @@ async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[Accounts
 def observers(settings: Settings) -> Sequence[Middleware]:
     """Keep all responses under `/auth` out of caches, including errors."""
     return [Middleware(NoStoreMiddleware, path=_auth_path(settings))]
+
+
+def body_limits(settings: Settings) -> Mapping[str, int]:
+    """Keep bodies under `/auth` small: a form of one megabyte can block for half a second."""
+    return {_auth_path(settings): min(MAX_AUTH_BODY, settings.max_body_size)}
 
 
 def rate_limit(settings: Settings) -> ByUser:
@@ -63,11 +72,26 @@ def _auth_path(settings: Settings) -> str:
     return f"{settings.api_v1_prefix}{auth.router.prefix}/"
 
 
+# Swagger UI asks for the id and the secret of an OAuth client, which no caller has, and it has no
+# option for a login without them.
+DOCS_STYLE = """
+.wrapper:has(> :is([for=client_id_password], [for=client_secret_password], [for=password_type])) {
+  display: none
+}
+"""
+
 ACCOUNTS = Feature(
     routers=(auth.router, users.router),
+    tags={
+        "auth": "Registration, login, and the sessions of the caller.",
+        "users": "The caller's own account, and for admins all accounts.",
+    },
+    docs_style=DOCS_STYLE,
     part=part,
+    exports={"sessions": export_sessions},
     commands=(create_admin, purge_sessions),
     observers=observers,
+    body_limits=body_limits,
     rate_limit=rate_limit,
     install=install,
 )

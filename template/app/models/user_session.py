@@ -15,9 +15,12 @@ from app.models.user import User
 class UserSession(Base):
     """One row per family of refresh tokens, of which only the newest is valid.
 
-    `ip_address` and `user_agent` are those of the login, and never change. Rows stay until they
-    expire, even if they are revoked, because they record addresses of earlier logins. `app
-    purge-sessions` removes them.
+    `authenticated_at` is when the password was last sent again within the session; neither a login
+    nor a refresh sets it.
+
+    `ip_address` and `user_agent` are those of the login, and never change. Rows stay for
+    KNOWN_NETWORK_DAYS, also if they have expired or are revoked, because they record the addresses
+    of earlier logins. `app purge-sessions` removes them.
     """
 
     __tablename__ = "user_sessions"
@@ -33,6 +36,7 @@ class UserSession(Base):
     last_used_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now()
     )
+    authenticated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

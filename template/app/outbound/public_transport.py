@@ -2,23 +2,24 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, ip_address
+from itertools import chain
 
 import httpx2
+from dns.asyncresolver import Resolver
+from dns.exception import DNSException, Timeout
+from dns.resolver import NoNameservers, NoResolverConfiguration
 
+from app.outbound.addresses import may_be_called
 from app.server.address import Address, Network
-
-NAT64 = IPv6Network("64:ff9b::/96")
-
-GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""The IPv6 addresses that IANA has allocated for general use."""
 
 
 class AddressRefusedError(Exception):
-    """The URL leads to an address that is not public (OWASP: server-side request forgery)."""
+    """The URL leads to no public address: to a private one, or its name is not known.
+
+    Callers must not learn which of the two, because that would tell them what exists inside.
+    """
 
 
 class PublicTransport(httpx2.AsyncBaseTransport):
@@ -26,15 +27,21 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 
     A name is resolved once, and the connection goes to the address that was checked, so a second
     DNS response cannot lead elsewhere. Each redirect is checked as well.
+
+    Names are resolved on the event loop: `getaddrinfo` occupies a thread for up to a minute when a
+    name server does not answer, and cannot be cancelled. Only name servers are asked, and no hosts
+    file is read. `resolver` is called for each name, so that changes of the system's configuration
+    are seen.
     """
 
-    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, allowed: Sequence[Network] = (), *, resolver: Callable[[], Resolver] = Resolver
+    ) -> None:
         self._allowed = allowed
+        self._resolver = resolver
         # No connection is kept alive: two names with one address would share a verified connection.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self._transport = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
-        # A separate pool of threads: slow name servers must not delay other work.
-        self._resolver = ThreadPoolExecutor(4, "resolver")
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request.
@@ -43,10 +50,10 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         are dropped, because they would be sent again with calls for other callers.
 
         Raises:
-            AddressRefusedError: the address is not allowed.
+            AddressRefusedError: the address is not allowed, or there is none.
         """
         host = request.url.raw_host.decode()
-        address = await self._resolve(host, request.url.port)
+        address = await self._resolve(host)
         response = await self._transport.handle_async_request(
             httpx2.Request(
                 request.method,
@@ -65,34 +72,48 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        self._resolver.shutdown(wait=False, cancel_futures=True)
         await self._transport.aclose()
 
-    async def _resolve(self, host: str, port: int | None) -> Address:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(
-                self._resolver, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            )
-        except (OSError, UnicodeError) as error:  # a name may be too long to be encoded
-            raise httpx2.ConnectError("The name is not known.") from error
-        addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
-        if not all(map(self._is_permitted, addresses)):
+    async def _resolve(self, host: str) -> Address:
+        literal = _parse(host)
+        addresses = await self._look_up(host) if literal is None else [literal]
+        if not addresses or not all(may_be_called(each, self._allowed) for each in addresses):
             raise AddressRefusedError
         # Not every network has IPv6.
         return min(addresses, key=lambda address: address.version)
 
-    def _is_permitted(self, address: Address) -> bool:
-        if isinstance(address, IPv6Address):
-            address = _embedded(address) or address
-        public = address.is_global and not address.is_multicast
-        if isinstance(address, IPv6Address):
-            public = public and address in GLOBAL_UNICAST
-        return public or any(address in network for network in self._allowed)
+    async def _look_up(self, name: str) -> list[Address]:
+        """Return the addresses of a name, or none if it does not exist.
+
+        Both kinds of records are asked for at once, so that the duration does not reveal which
+        ones a name has.
+        """
+        try:
+            resolver = self._resolver()
+        except NoResolverConfiguration as error:
+            raise httpx2.ConnectError("There is no name server.") from error
+        answers = await asyncio.gather(
+            *(resolver.resolve(name, kind, raise_on_no_answer=False) for kind in ("A", "AAAA")),
+            return_exceptions=True,
+        )
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        found = [answer for answer in answers if not isinstance(answer, BaseException)]
+        addresses = [ip_address(str(record)) for record in chain.from_iterable(found)]
+        for failure in failures:
+            if not isinstance(failure, DNSException):
+                raise failure
+            if not addresses and isinstance(failure, Timeout | NoNameservers):
+                raise httpx2.ConnectError("The name servers do not answer.") from failure
+        return addresses
 
 
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that this one leads to: mapped, by NAT64, or by 6to4."""
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
+def _parse(host: str) -> Address | None:
+    """Return the address that `host` is in any notation, as 127.0.0.1, 0x7f.1 or 2130706433."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None

@@ -31,6 +31,11 @@ COMPLAINT_INTERVAL = 10.0
 """Seconds between two log lines about refused commands."""
 
 
+REPLICA_ERRORS = (exceptions.ReadOnlyError, exceptions.MasterDownError)
+"""After a failover, the server of an open connection is a replica. A new connection may lead to the
+new primary server."""
+
+
 class RedisAwayError(Exception):
     """Redis is late, refuses the command, or counts as down: continue without it."""
 
@@ -57,6 +62,25 @@ async def close_redis(client: Redis) -> None:
     with suppress(exceptions.RedisError, OSError):
         async with asyncio.timeout(DEADLINE):
             await client.aclose()
+
+
+async def check_redis(client: Redis, settings: RedisSettings) -> None:
+    """Check that Redis accepts writes, as the service needs them.
+
+    Raises:
+        RedisError, OSError: it does not. After a failover, the next check uses new connections.
+    """
+    try:
+        await client.set(f"{settings.cache_prefix}:health", b"", px=1000)
+    except REPLICA_ERRORS:
+        await drop_idle_connections(client)
+        raise
+
+
+async def drop_idle_connections(client: Redis) -> None:
+    """Close the connections that are not in use, so that the next commands open new ones."""
+    with suppress(exceptions.RedisError, OSError):
+        await client.connection_pool.disconnect(inuse_connections=False)
 
 
 class OptionalRedis:
@@ -110,6 +134,8 @@ class OptionalRedis:
             return await self._attempt(command)
         except exceptions.ResponseError as error:  # full, read-only, or no permission
             self._complain(error)
+            if isinstance(error, REPLICA_ERRORS):
+                await drop_idle_connections(self.client)
             raise RedisAwayError from error
         except (exceptions.RedisError, OSError, CircuitOpenError) as error:
             raise RedisAwayError from error

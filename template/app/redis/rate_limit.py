@@ -1,34 +1,44 @@
 """The rate limit that all processes share."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 from app.redis.client import OptionalRedis, RedisAwayError
-from app.server.rate_limit import Decision, Limit, RateLimiter
+from app.server.rate_limit import Count, Decision, RateLimiter
 
 # Each key has the times of one client's requests in milliseconds, by the server's clock, which all
 # processes share. If the clock was set back, times in the future are removed.
-# ARGV: for each key its limit, and its window in milliseconds. The result is one string, because
-# redis-py is slow with lists.
+# ARGV: for each key its limit, its window in milliseconds, and the number of keys of its request,
+# which follow each other. A request that does not fit all its limits counts towards none. The
+# result is one string, because redis-py is slow with lists.
 _SLIDING_WINDOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local decisions = {}
-for i, key in ipairs(KEYS) do
-  local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
-  redis.call('ZREMRANGEBYSCORE', key, now + 1, '+inf')
-  local count = redis.call('ZCARD', key)
-  local allowed = count < limit
-  if allowed then
-    redis.call('ZADD', key, now, now .. '-' .. count)
-    redis.call('PEXPIRE', key, window)
-    count = count + 1
+local first = 1
+while first <= #KEYS do
+  local last = first + tonumber(ARGV[3 * first]) - 1
+  local counts, allowed = {}, true
+  for i = first, last do
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - tonumber(ARGV[3 * i - 1]))
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], now + 1, '+inf')
+    counts[i] = redis.call('ZCARD', KEYS[i])
+    allowed = allowed and counts[i] < tonumber(ARGV[3 * i - 2])
   end
-  local oldest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  table.insert(decisions, allowed and 1 or 0)
-  table.insert(decisions, math.max(0, limit - count))
-  table.insert(decisions, oldest + window - now)
+  for i = first, last do
+    local limit, window, count = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), counts[i]
+    table.insert(decisions, count < limit and 1 or 0)
+    if allowed then
+      redis.call('ZADD', KEYS[i], now, now .. '-' .. count)
+      redis.call('PEXPIRE', KEYS[i], window)
+      count = count + 1
+    end
+    local oldest = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
+    table.insert(decisions, math.max(0, limit - count))
+    table.insert(decisions, oldest and oldest + window - now or 0)
+  end
+  first = last + 1
 end
 return table.concat(decisions, ' ')
 """
@@ -45,13 +55,13 @@ class RedisRateLimiter:
         self._prefix = prefix
         self._fallback = fallback
         self._script = redis.client.register_script(_SLIDING_WINDOW)
-        self._waiting: list[tuple[Limit, str, asyncio.Future[Decision]]] = []
+        self._waiting: list[tuple[Sequence[Count], asyncio.Future[Decision]]] = []
         self._trips: set[asyncio.Task[None]] = set()
 
-    async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`. A refused request does not count."""
+    async def hit(self, counts: Sequence[Count]) -> Decision:
+        """Count a request towards all of its limits, or towards none if one refuses it."""
         decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._waiting.append((limit, client, decision))
+        self._waiting.append((counts, decision))
         if len(self._waiting) == 1:
             # A task of its own: if the first caller is cancelled, the others still wait.
             trip = asyncio.create_task(self._decide())
@@ -63,24 +73,46 @@ class RedisRateLimiter:
         """Decide for all callers so far."""
         asked, self._waiting = self._waiting, []
         try:
-            decisions = await self._ask_redis([(limit, client) for limit, client, _ in asked])
+            decisions = await self._ask_redis([counts for counts, _ in asked])
         except RedisAwayError:
-            decisions = [await self._fallback.hit(limit, client) for limit, client, _ in asked]
+            decisions = [await self._fallback.hit(counts) for counts, _ in asked]
         except Exception as error:  # noqa: BLE001  # all callers get it
-            for _, _, waiting in asked:
+            for _, waiting in asked:
                 if not waiting.done():
                     waiting.set_exception(error)
             return
-        for (_, _, waiting), decision in zip(asked, decisions, strict=True):
+        for (_, waiting), decision in zip(asked, decisions, strict=True):
             if not waiting.done():  # a caller may have been cancelled
                 waiting.set_result(decision)
 
-    async def _ask_redis(self, asked: list[tuple[Limit, str]]) -> list[Decision]:
-        keys = [f"{self._prefix}:limit:{limit.name}:{client}" for limit, client in asked]
-        args = [n for limit, _ in asked for n in (limit.requests, limit.seconds * 1000)]
+    async def _ask_redis(self, asked: list[Sequence[Count]]) -> list[Decision]:
+        keys = [
+            f"{self._prefix}:limit:{limit.name}:{client}"
+            for counts in asked
+            for limit, client in counts
+        ]
+        args = [
+            number
+            for counts in asked
+            for limit, _ in counts
+            for number in (limit.requests, limit.seconds * 1000, len(counts))
+        ]
         answer = cast("bytes", await self._redis.use(lambda: self._script(keys, args)))
         numbers = map(int, answer.split())
         return [
-            Decision(allowed == 1, remaining, reset / 1000)
-            for allowed, remaining, reset in zip(numbers, numbers, numbers, strict=True)
+            _decisive(
+                [
+                    Decision(limit, next(numbers) == 1, next(numbers), next(numbers) / 1000)
+                    for limit, _ in counts
+                ]
+            )
+            for counts in asked
         ]
+
+
+def _decisive(decisions: Sequence[Decision]) -> Decision:
+    """Return the one to report: the longest refusal, else that with the least remaining."""
+    refusals = [decision for decision in decisions if not decision.allowed]
+    if refusals:
+        return max(refusals, key=lambda decision: decision.reset)
+    return min(decisions, key=lambda decision: decision.remaining)

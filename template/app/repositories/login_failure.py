@@ -1,20 +1,18 @@
 """Every query about failed logins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy import ColumnElement, DateTime, Float, case, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.login_failure import LoginFailure
 
 MEMORY = timedelta(hours=1)
-"""The time after the last failure until a strict counter restarts."""
-
-LEAK = timedelta(minutes=1)
-"""The time until a loose counter forgets one failure."""
+"""The time after the last failure until a counter restarts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,8 @@ class Counters:
     forgiven: datetime | None
     """Failures of the strict counter before this time do not count."""
 
-    loose: tuple[bytes, ...]
+    loose: Mapping[bytes, timedelta]
+    """The other keys, and the time without a failure until each forgets one."""
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -86,8 +85,16 @@ def _age() -> ColumnElement[Any]:
 
 def _still_counting(counters: Counters) -> ColumnElement[Any]:
     # GREATEST ignores null.
-    horizon = func.greatest(func.now() - MEMORY, counters.forgiven)
-    strict = case((LoginFailure.last_failed_at > horizon, LoginFailure.failures), else_=0)
-    leaked = func.floor(_age() / LEAK.total_seconds())
-    loose = func.greatest(LoginFailure.failures - leaked, 0)
-    return case((LoginFailure.key == counters.strict, strict), else_=loose)
+    forgiven = literal(counters.forgiven, DateTime(timezone=True))
+    horizon = func.greatest(
+        func.now() - MEMORY, case((LoginFailure.key == counters.strict, forgiven))
+    )
+    leak = case(
+        *(
+            (LoginFailure.key == key, literal(leak.total_seconds(), Float))
+            for key, leak in counters.loose.items()
+        )
+    )
+    leaked = func.floor(_age() / leak)  # null for the strict counter, which forgets nothing
+    left = func.greatest(LoginFailure.failures - func.coalesce(leaked, 0), 0)
+    return case((LoginFailure.last_failed_at > horizon, left), else_=0)

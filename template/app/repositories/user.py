@@ -1,7 +1,7 @@
 """Every query about accounts."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, cast, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import CIDR
@@ -58,12 +58,15 @@ class UserRepository:
         )
 
     async def find_for_login(
-        self, name: str, network: Network | None
+        self, name: str, network: Network | None, known_for: timedelta
     ) -> tuple[User | None, datetime | None]:
-        """Return the account with this address or username, and its last login from there."""
+        """Return the account with this address or username, and its last login from there.
+
+        A login counts for the time `known_for`.
+        """
         last_login = (
             select(func.max(UserSession.created_at))
-            .where(UserSession.user_id == User.id)
+            .where(UserSession.user_id == User.id, UserSession.created_at > func.now() - known_for)
             .where(UserSession.ip_address.op("<<=")(cast(network and str(network), CIDR)))
             .scalar_subquery()
         )

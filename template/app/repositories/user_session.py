@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
 from app.accounts.origin import Origin
-from app.models.user import User
+from app.models.user import UNUSABLE_HASH, User
 from app.models.user_session import UserSession
 
 
@@ -86,6 +86,27 @@ class UserSessionRepository:
         )
         return await self._session.scalar(statement) is not None
 
+    async def prove(self, session_id: UUID) -> bool:
+        """Note that the password was right just now; return False if the session has ended."""
+        statement = (
+            update(UserSession)
+            .where(UserSession.id == session_id, *_live())
+            .values(authenticated_at=func.now())
+            .returning(UserSession.id)
+        )
+        return await self._session.scalar(statement) is not None
+
+    async def is_proved(self, session_id: UUID, within: timedelta) -> bool:
+        """Return whether the password was right within that time.
+
+        Without a password, the login itself is the proof.
+        """
+        no_password = User.hashed_password.startswith(UNUSABLE_HASH, autoescape=True)
+        login = case((no_password, UserSession.created_at))
+        proof = func.greatest(UserSession.authenticated_at, login)  # it ignores null
+        statement = select(proof > func.now() - within).join(UserSession.user)
+        return bool(await self._session.scalar(statement.where(UserSession.id == session_id)))
+
     async def of_user(self, user_id: int) -> Sequence[UserSession]:
         """Return the active sessions, the most recently used first, up to a limit."""
         statement = (
@@ -95,6 +116,15 @@ class UserSessionRepository:
             .limit(100)
         )
         return (await self._session.scalars(statement)).all()
+
+    async def stored(
+        self, user_id: int, after: UUID | None, *, limit: int
+    ) -> Sequence[UserSession]:
+        """Return the user's sessions after this id, by id, also those that have ended."""
+        statement = select(UserSession).where(UserSession.user_id == user_id)
+        if after is not None:
+            statement = statement.where(UserSession.id > after)
+        return (await self._session.scalars(statement.order_by(UserSession.id).limit(limit))).all()
 
     async def revoke(
         self, user_id: int, *, only: UUID | None = None, but: UUID | None = None
@@ -110,11 +140,15 @@ class UserSessionRepository:
         )
         return len(ended.all())
 
-    async def purge(self) -> int:
-        """Delete the expired sessions; return their number."""
+    async def purge(self, known_for: timedelta) -> int:
+        """Delete the expired sessions whose login is older than `known_for`; return their number.
+
+        Until then, they say from where the account has logged in.
+        """
         gone = await self._session.scalars(
             delete(UserSession)
             .where(UserSession.expires_at <= func.now())
+            .where(UserSession.created_at <= func.now() - known_for)
             .returning(UserSession.id)
         )
         return len(gone.all())

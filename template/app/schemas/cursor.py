@@ -21,9 +21,16 @@ def decode_cursor(cursor: object) -> int:
     """
     text = str(cursor)
     try:
-        return int(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        item_id = int(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
-        raise ValueError("is not a cursor of this list") from None
+        item_id = None
+    if item_id is None or encode_cursor(item_id) != text:  # the decoder ignores foreign characters
+        raise ValueError("is not a cursor of this list")
+    return item_id
 
 
-Cursor = Annotated[Id, BeforeValidator(decode_cursor), WithJsonSchema({"type": "string"})]
+Cursor = Annotated[
+    Id,
+    BeforeValidator(decode_cursor),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{2,26}$"}),  # base64url, RFC 4648
+]

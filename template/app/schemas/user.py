@@ -12,11 +12,13 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.config import JsonDict
 
-from app.accounts.names import MAX_USERNAME, parse_username
+from app.accounts.names import MAX_USERNAME, MIN_USERNAME, USERNAME_PATTERN, parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
-from app.schemas.base import InputSchema, Schema
+from app.schemas.auth import STORED_SESSION, StoredSession
+from app.schemas.base import InputSchema, Schema, with_example
 from app.schemas.pagination import PageQuery
 from app.schemas.password import NewPassword, Password
 
@@ -24,29 +26,41 @@ UserSort = Literal[
     "id", "-id", "email", "-email", "username", "-username", "created_at", "-created_at"
 ]
 
-Username = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=MAX_USERNAME),
-    AfterValidator(parse_username),
-]
+_USERNAME = Field(
+    description="Letters, digits, and single `.`, `_` or `-` between them. Names such as `admin` "
+    "are reserved.",
+    json_schema_extra={
+        "pattern": USERNAME_PATTERN,
+        "minLength": MIN_USERNAME,
+        "maxLength": MAX_USERNAME,
+    },
+)
+Username = Annotated[str, AfterValidator(parse_username), _USERNAME]
+# An older account may have, and send back, a name that today's rule refuses: see UserService.
+ChangedUsername = Annotated[str, StringConstraints(max_length=MAX_USERNAME), _USERNAME]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+
+_PROFILE: JsonDict = {
+    "email": "ada@example.com",
+    "username": "ada",
+    "full_name": "Ada Lovelace",
+}
+_PASSWORD = "correct horse battery staple"  # noqa: S105  # an example
+_ACCOUNT: JsonDict = {
+    "id": 1,
+    **_PROFILE,
+    "role": "user",
+    "is_active": True,
+    "created_at": "2026-01-31T09:30:00Z",
+    "updated_at": "2026-01-31T09:30:00Z",
+}
 
 
 class UserCreate(InputSchema):
     """A registration."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "email": "ada@example.com",
-                    "username": "ada",
-                    "password": "correct horse battery staple",
-                    "full_name": "Ada Lovelace",
-                }
-            ]
-        }
-    )
+    model_config = with_example({**_PROFILE, "password": _PASSWORD})
 
     email: EmailStr
     username: Username
@@ -65,20 +79,26 @@ class Profile(InputSchema):
     """Changes of an account. Fields that are omitted or null stay unchanged."""
 
     email: EmailStr | None = None
-    username: Username | None = None
+    username: ChangedUsername | None = None
     full_name: FullName | None = None
 
 
 class UserUpdate(Profile):
     """Changes of one's own account. Fields that are omitted or null stay unchanged."""
 
+    model_config = with_example({**_PROFILE, "current_password": _PASSWORD})
+
     current_password: Password | None = Field(
-        default=None, description="Needed for a new e-mail address: it is a way to log in."
+        default=None, description="With it, `POST /auth/reauthenticate` is not needed before."
     )
 
 
 class PasswordChange(InputSchema):
     """A new password, and the current one."""
+
+    model_config = with_example(
+        {"current_password": _PASSWORD, "new_password": "a better pass phrase"}
+    )
 
     current_password: Password
     new_password: NewPassword
@@ -87,12 +107,16 @@ class PasswordChange(InputSchema):
 class UserAdminUpdate(Profile):
     """Changes of any account by admins. Fields that are omitted or null stay unchanged."""
 
+    model_config = with_example({**_PROFILE, "role": "user", "is_active": True})
+
     role: Role | None = None
     is_active: bool | None = None
 
 
 class UserRead(Schema):
     """An account, as its user and admins see it."""
+
+    model_config = with_example(_ACCOUNT)
 
     id: int
     email: str
@@ -102,6 +126,17 @@ class UserRead(Schema):
     is_active: bool
     created_at: AwareDatetime
     updated_at: AwareDatetime
+
+
+class UserExport(Schema):
+    """Everything that is stored about a user. Each feature adds a list."""
+
+    model_config = ConfigDict(
+        extra="allow", **with_example({"account": _ACCOUNT, "sessions": [STORED_SESSION]})
+    )
+
+    account: UserRead
+    sessions: list[StoredSession]
 
 
 class UserPageQuery(PageQuery):
@@ -117,6 +152,10 @@ class UserPageQuery(PageQuery):
 
 class UserPage(Schema):
     """A numbered page of accounts."""
+
+    model_config = with_example(
+        {"users": [_ACCOUNT], "total": 1, "page": 1, "page_size": 20, "pages": 1}
+    )
 
     users: list[UserRead]
     total: int

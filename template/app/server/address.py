@@ -24,11 +24,11 @@ def client_network(scope: Scope) -> str:
     return _network_name(client_address(scope))
 
 
-def network_of(address: Address | None) -> Network | None:
-    """Return the network of the client at `address`."""
+def network_of(address: Address | None, ipv4: int = 32, ipv6: int = 64) -> Network | None:
+    """Return the network of the client at `address`, or a wider one by the lengths of prefixes."""
     if address is None:
         return None
-    return ip_network((address, 64 if isinstance(address, IPv6Address) else 32), strict=False)
+    return ip_network((address, ipv6 if isinstance(address, IPv6Address) else ipv4), strict=False)
 
 
 @lru_cache(maxsize=1024)

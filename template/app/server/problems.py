@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from app.server.methods import supported_methods
 from app.server.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
 from app.utils.exceptions import AppException
 
@@ -24,6 +25,7 @@ _DETAILS = {
     405: "This address does not support this method.",
     413: "The request body is too large.",
     422: "The request is not valid; see `errors`.",
+    431: "The request line and the headers are too large.",
     500: "The service has failed. Give the request_id to its operator.",
 }
 
@@ -35,14 +37,15 @@ def problem_response(
     *,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldError] | None = None,
+    code: str | None = None,
 ) -> Response:
-    """Return the error body for `status`, by default with the usual sentence."""
+    """Return the error body for `status`, by default with the usual sentence and code."""
     title = _title(status)
     problem = Problem(
         title=title,
         status=status,
         detail=detail or _DETAILS.get(status, title),
-        error_code=error_code(status),
+        error_code=code or error_code(status),
         request_id=scope.get("state", {}).get("request_id"),
         errors=errors,
     )
@@ -61,13 +64,21 @@ def error_code(status: int) -> str:
 
 async def handle_app_exception(request: Request, error: AppException) -> Response:
     """Respond with the error's own status and detail."""
-    return problem_response(request.scope, error.status, error.detail, headers=error.headers)
+    return problem_response(
+        request.scope, error.status, error.detail, headers=error.headers, code=error.error_code
+    )
 
 
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:
     """Respond to errors of the framework: no route, wrong method, unreadable body."""
     own_words = None if error.detail == _phrase(error.status_code) else str(error.detail)
-    return problem_response(request.scope, error.status_code, own_words, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework lists the methods of one route only; mounted apps have none that we know.
+        methods = supported_methods(request.scope)
+        if methods and request.method not in methods:
+            headers = {"Allow": ", ".join(methods)}
+    return problem_response(request.scope, error.status_code, own_words, headers=headers)
 
 
 async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:

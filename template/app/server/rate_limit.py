@@ -25,10 +25,15 @@ class Limit:
     seconds: int = 60
 
 
+Count = tuple[Limit, str]
+"""A limit that a request counts towards, and its client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request may pass, and what is left."""
+    """Whether a request may pass, and what is left of the limit."""
 
+    limit: Limit
     allowed: bool
     remaining: int
     reset: float
@@ -42,8 +47,8 @@ class Strategy(Protocol):
     def limits(self) -> Sequence[Limit]:
         """All limits of this strategy."""
 
-    def __call__(self, scope: Scope) -> tuple[Limit, str]:
-        """Return the limit that a request counts towards, and its client."""
+    def __call__(self, scope: Scope) -> Sequence[Count]:
+        """Return all limits that a request counts towards, at least one."""
 
 
 class ByAddress:
@@ -52,16 +57,16 @@ class ByAddress:
     def __init__(self, limit: Limit) -> None:
         self.limits = (limit,)
 
-    def __call__(self, scope: Scope) -> tuple[Limit, str]:
+    def __call__(self, scope: Scope) -> Sequence[Count]:
         """Return the limit and the client's network."""
-        return self.limits[0], client_network(scope)
+        return ((self.limits[0], client_network(scope)),)
 
 
 class RateLimiter(Protocol):
     """Counts requests."""
 
-    async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`. A refused request does not count."""
+    async def hit(self, counts: Sequence[Count]) -> Decision:
+        """Count a request towards all of its limits, or towards none if one refuses it."""
 
 
 class InProcessRateLimiter:
@@ -77,16 +82,26 @@ class InProcessRateLimiter:
         self._clock = clock
         self._hits: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
 
-    async def hit(self, limit: Limit, client: str) -> Decision:
-        """Count a request of `client`. A refused request does not count."""
-        now, key = self._clock(), (limit.name, client)
+    async def hit(self, counts: Sequence[Count]) -> Decision:
+        """Count a request towards all of its limits, or towards none if one refuses it."""
+        now = self._clock()
+        windows = [(limit, self._window(limit, client, now)) for limit, client in counts]
+        full = [window for window in windows if len(window[1]) >= window[0].requests]
+        if full:
+            limit, hits = max(full, key=lambda window: window[1][0] + window[0].seconds)
+        else:
+            for _, hits in windows:
+                hits.append(now)
+            limit, hits = min(windows, key=lambda window: window[0].requests - len(window[1]))
+        remaining = max(0, limit.requests - len(hits))
+        return Decision(limit, not full, remaining, hits[0] + limit.seconds - now)
+
+    def _window(self, limit: Limit, client: str, now: float) -> "array[float]":
+        """Return the times of the client's requests that still count."""
+        key = (limit.name, client)
         hits = self._hits.setdefault(key, array("d"))
         self._hits.move_to_end(key)
         if len(self._hits) > self._max_keys:
             self._hits.popitem(last=False)
         del hits[: bisect_right(hits, now - limit.seconds)]
-        allowed = len(hits) < limit.requests
-        if allowed:
-            hits.append(now)
-        remaining = max(0, limit.requests - len(hits))
-        return Decision(allowed, remaining, hits[0] + limit.seconds - now)
+        return hits

@@ -34,6 +34,15 @@ from app.utils.exceptions import (
     UnauthorizedError,
 )
 
+PROOF_LIFETIME = timedelta(minutes=10)
+"""How long a password that was sent again counts for sensitive changes in its session."""
+
+
+class ReauthenticationRequiredError(ForbiddenError):
+    """The caller must send the password again."""
+
+    error_code = "reauthentication_required"
+
 
 @dataclass(frozen=True, slots=True)
 class AuthService:
@@ -85,18 +94,26 @@ class AuthService:
             ServiceUnavailableError: too many passwords wait to be checked.
         """
         async with self.passwords.turn(self.origin.network):
-            user, last_login = await self.users.find_for_login(username, self.origin.network)
+            user, last_login = await self.users.find_for_login(
+                username,
+                self.origin.network,
+                timedelta(days=self.settings.known_network_days),
+            )
             attempt = self.throttle.login(username, self.origin, last_login)
             return await self._require_password(user, password, attempt)
 
-    async def reauthenticate(self, user_id: int, password: str) -> User:
+    async def reauthenticate(self, session: UserSession, password: str) -> User:
         """Check that the caller of a session knows the password, and return the account.
+
+        For `PROOF_LIFETIME`, the session is proved then.
 
         Raises:
             ForbiddenError: the password is wrong.
             TooManyRequestsError: it was wrong too often recently.
             ServiceUnavailableError: too many passwords wait to be checked.
+            UnauthorizedError: the session has ended meanwhile.
         """
+        user_id = session.user_id
         await self.commit()  # so that no connection is held while waiting for a turn
         async with self.passwords.turn(self.origin.network):
             user = await self.users.get(user_id)
@@ -105,8 +122,22 @@ class AuthService:
                 user = await self._require_password(user, password, attempt)
             except UnauthorizedError:
                 raise ForbiddenError("The current password is wrong.") from None
+        if not await self.sessions.prove(session.id):
+            refuse_token()
+        self.audit.record_change(AuditEvent.REAUTHENTICATED, target_id=user_id)
         await self.commit()  # nor afterwards
         return user
+
+    async def require_proof(self, session: UserSession) -> None:
+        """Check that the password was sent again recently: the access token may be stolen.
+
+        Raises:
+            ReauthenticationRequiredError: it was not (OWASP ASVS 7.5.1).
+        """
+        if not await self.sessions.is_proved(session.id, PROOF_LIFETIME):
+            raise ReauthenticationRequiredError(
+                "Send your password to /auth/reauthenticate first, then repeat this request."
+            )
 
     async def login(self, username: str, password: str) -> TokenPair:
         """Start a session.

@@ -10,9 +10,10 @@ from app.schemas.item import (
     ItemPageQuery,
     ItemRead,
     ItemWrite,
+    ListedItem,
 )
 from app.schemas.pagination import numbering
-from app.utils.exceptions import NotFoundError
+from app.utils.exceptions import NotFoundError, UnprocessableError
 
 
 class ItemService:
@@ -75,21 +76,27 @@ class ItemService:
         return page
 
     async def full_page(self, query: ItemPageQuery) -> ItemPage:
-        """Return the page with all fields, regardless of the query's `fields`."""
+        """Return the page with all fields, regardless of the query's `fields`.
+
+        Raises:
+            UnprocessableError: its items are too large for one response.
+        """
         total = await self._repository.count(query.q)
-        items = await self._repository.page(
+        items, number = await self._repository.page(
             query.q, sort=query.sort, offset=query.offset, limit=query.page_size
         )
+        if len(items) < number:  # the next page would not begin with the first that is missing
+            raise UnprocessableError("This page is too large. Ask for a smaller page_size.")
         return ItemPage(
-            items=[ItemRead.model_validate(item) for item in items], **numbering(query, total)
+            items=[ListedItem.model_validate(item) for item in items], **numbering(query, total)
         )
 
     async def cursor_page(self, query: ItemCursorQuery) -> ItemCursorPage:
         """Return the next page after the cursor, newest items first."""
         # One more than requested shows whether there is a next page.
-        found = await self._repository.before(query.cursor, query.q, query.page_size + 1)
+        found, number = await self._repository.before(query.cursor, query.q, query.page_size + 1)
         items = [ItemRead.model_validate(item) for item in found[: query.page_size]]
-        more = len(found) > query.page_size
+        more = number > len(items)
         return ItemCursorPage(
             items=items, next_cursor=encode_cursor(items[-1].id) if more else None
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.audit import AuditEvent
+from app.accounts.names import parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.models.user import User
 from app.models.user_session import UserSession
@@ -34,17 +35,23 @@ class UserService:
     sessions: UserSessionRepository
     auth: AuthService
 
-    async def update_own(self, user: User, data: UserUpdate) -> UserRead:
+    async def update_own(self, session: UserSession, data: UserUpdate) -> UserRead:
         """Change the caller's own profile.
+
+        A new e-mail address or username is a new way to log in: it requires the password.
 
         Raises:
             ConflictError: the e-mail address or the username is taken.
-            ForbiddenError: a new e-mail address without the current password.
+            ForbiddenError: the current password is wrong, or it has not been sent recently.
+            UnprocessableError: the rule for usernames refuses the new one.
         """
-        if data.email is not None and data.email != user.email:
+        user = session.user
+        names = data.model_dump(include={"email", "username"}, exclude_none=True)
+        if any(getattr(user, field) != name for field, name in names.items()):
             if data.current_password is None:
-                raise ForbiddenError("A new e-mail address takes the current_password as well.")
-            await self.auth.reauthenticate(user.id, data.current_password.get_secret_value())
+                await self.auth.require_proof(session)
+            else:
+                await self.auth.reauthenticate(session, data.current_password.get_secret_value())
         changes = data.model_dump(exclude_none=True, exclude={"current_password"})
         return await self._change(await self._find(user.id, for_update=True), changes)
 
@@ -61,9 +68,7 @@ class UserService:
             refuse_guessable(new_password, (user.email, user.username, user.full_name))
         except ValueError as error:
             raise UnprocessableError(f"The new password {error}.") from None
-        user = await self.auth.reauthenticate(
-            session.user_id, data.current_password.get_secret_value()
-        )
+        user = await self.auth.reauthenticate(session, data.current_password.get_secret_value())
         async with self.auth.passwords.turn(self.auth.origin.network):
             new = await self.auth.passwords.hash(new_password)
         if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):
@@ -71,16 +76,19 @@ class UserService:
         await self.sessions.revoke(user.id, but=session.id)
         self.auth.audit.record_change(AuditEvent.PASSWORD_CHANGED, target_id=user.id)
 
-    async def delete_own(self, user: User) -> None:
+    async def delete_own(self, session: UserSession) -> None:
         """Delete the caller's account and all its data.
 
         Raises:
             ConflictError: it is the last admin.
+            ForbiddenError: the password has not been sent recently.
         """
-        if await self.users.lock_admins() == {user.id}:
+        await self.auth.require_proof(session)
+        user_id = session.user_id
+        if await self.users.lock_admins() == {user_id}:
             raise ConflictError("You are the last admin: make another account an admin first.")
-        await self.users.delete(user.id)
-        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user.id)
+        await self.users.delete(user_id)
+        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user_id)
 
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
@@ -113,6 +121,7 @@ class UserService:
             ConflictError: it is the admin's own; or the e-mail address or the username is taken.
             ForbiddenError: the caller is not an admin any more.
             NotFoundError: there is no account with this id.
+            UnprocessableError: the rule for usernames refuses the new one.
         """
         await self._require_admin_of_another(admin, user_id)
         user = await self._find(user_id, for_update=True)
@@ -161,6 +170,8 @@ class UserService:
 
     async def _change(self, user: User, changes: Mapping[str, object]) -> UserRead:
         new = {name: value for name, value in changes.items() if getattr(user, name) != value}
+        if "username" in new:
+            _require_good_username(str(new["username"]))
         for name, value in new.items():
             setattr(user, name, value)
         await self.users.flush()
@@ -169,6 +180,13 @@ class UserService:
                 AuditEvent.USER_CHANGED, target_id=user.id, fields=sorted(new)
             )
         return UserRead.model_validate(user)
+
+
+def _require_good_username(name: str) -> None:
+    try:
+        parse_username(name)
+    except ValueError as error:
+        raise UnprocessableError(f"The username {error}.") from None
 
 
 def _not_found(user_id: int) -> NotFoundError:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from app.settings.base import BaseServiceSettings, in_production
+from app.settings.base import BaseServiceSettings, UpperCase, UsedIf, in_production
 
 PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
 
@@ -21,7 +21,7 @@ WEAKEST_ARGON2_COST = 35_840
 class AuthSettings(BaseServiceSettings):
     """Signing of tokens and hashing of passwords."""
 
-    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    jwt_algorithm: Annotated[Literal["HS256", "HS384", "HS512"], UpperCase] = "HS256"
     """The one algorithm that signs tokens: HS256, HS384 or HS512."""
 
     jwt_secret_key: Annotated[SecretStr, Field(examples=["an example, which signs nothing at all"])]
@@ -39,6 +39,9 @@ class AuthSettings(BaseServiceSettings):
     session_max_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days after which a session ends in any case."""
 
+    known_network_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days after a login for which guesses elsewhere do not delay the account at its network."""
+
     argon2_memory_cost: Annotated[int, Field(ge=8, le=4_194_304)] = 19_456
     """KiB of memory to hash a password."""
 
@@ -51,13 +54,15 @@ class AuthSettings(BaseServiceSettings):
     argon2_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Passwords that each process hashes at the same time; others wait."""
 
-    rate_limit_auth_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
+    rate_limit_auth_per_minute: Annotated[
+        int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")
+    ] = 30
     """Requests that one address may send to /auth within any minute."""
 
-    @field_validator("jwt_previous_secret_key", mode="before")
-    @classmethod
-    def _empty_is_none(cls, key: object) -> object:
-        return None if key == "" else key
+    rate_limit_address_per_minute: Annotated[
+        int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")
+    ] = 1000
+    """Requests with a token that one address may send within any minute, for all its users."""
 
     @field_validator("jwt_secret_key", "jwt_previous_secret_key")
     @classmethod

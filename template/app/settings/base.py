@@ -1,9 +1,18 @@
 """The base of all settings: where they are read from, and where the service runs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PLACEHOLDER_PASSWORDS = frozenset(
@@ -24,15 +33,38 @@ def split_commas(value: object) -> object:
     return value
 
 
+@dataclass(frozen=True)
+class UsedIf:
+    """Marks a field: while the setting `switch` is off, a wrong value is replaced by the default.
+
+    The switch must come before the field. Platforms set variables for all programs, and a value
+    that is not used must not stop the start.
+    """
+
+    switch: str
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+LowerCase = BeforeValidator(_lower)
+UpperCase = BeforeValidator(_upper)
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 class BaseServiceSettings(BaseSettings):
-    """The base of all settings, also of a project's own."""
+    """The base of all settings, also of a project's own. An empty value is the default."""
 
     model_config = SettingsConfigDict(
         arbitrary_types_allowed=True,
         env_file=".env",
+        env_ignore_empty=True,  # so that an empty variable does not hide a file of `SECRETS`
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -40,8 +72,33 @@ class BaseServiceSettings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    environment: Literal["development", "staging", "production"] = "production"
+    environment: Annotated[Literal["development", "staging", "production"], LowerCase] = (
+        "production"
+    )
     """Where the service runs. Unset means production, where the strictest rules apply."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _default_while_off(
+        cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            for mark in field.metadata:
+                if isinstance(mark, UsedIf) and info.data.get(mark.switch) is False:
+                    return field.get_default()
+            raise
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in values.items()
+            if not isinstance(value, str) or value.strip()
+        }
 
 
 def in_production(data: dict[str, Any]) -> bool:

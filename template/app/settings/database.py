@@ -11,6 +11,10 @@ from app.settings.database_url import parse_database_url
 from app.settings.log import LogSettings
 
 
+def _parse_optional_url(value: object) -> URL | None:
+    return parse_database_url(value) if value else None
+
+
 class DatabaseSettings(LogSettings):
     """Address, connections and timeouts of PostgreSQL."""
 
@@ -20,7 +24,21 @@ class DatabaseSettings(LogSettings):
         BeforeValidator(parse_database_url),
         Field(examples=["postgresql://localhost/example"]),
     ]
-    """PostgreSQL, as postgresql://user:password@host:5432/database; add ?ssl=require for TLS."""
+    """PostgreSQL, as postgresql://user:password@host:5432/database; ?sslmode=require for TLS."""
+
+    db_pooler: bool = False
+    """Whether a connection pooler, such as PgBouncer, is before PostgreSQL, as true or false."""
+
+    db_read_only: bool = False
+    """Whether the database is read-only on purpose, such as a replica, as true or false."""
+
+    migration_database_url: Annotated[
+        URL | None, NoDecode, BeforeValidator(_parse_optional_url)
+    ] = None
+    """PostgreSQL for migrations, past a pooler or with other rights; empty for DATABASE_URL."""
+
+    migration_lock_timeout: Seconds = 600
+    """Seconds that a migration waits while another process migrates."""
 
     db_pool_size: Annotated[int, Field(ge=1)] = 5
     """Connections that each process keeps open."""
@@ -43,11 +61,13 @@ class DatabaseSettings(LogSettings):
     db_lock_timeout: Seconds = 5
     """Seconds that a statement waits for a lock."""
 
-    @field_validator("database_url")
+    @field_validator("database_url", "migration_database_url")
     @classmethod
-    def _no_placeholder_password_in_production(cls, url: URL, info: ValidationInfo) -> URL:
+    def _no_placeholder_password_in_production(
+        cls, url: URL | None, info: ValidationInfo
+    ) -> URL | None:
         # No password is allowed: a socket, a client certificate or a password file may replace it.
-        if url.password is not None and in_production(info.data):
+        if url and url.password is not None and in_production(info.data):
             password = str(url.password).casefold()
             if password in PLACEHOLDER_PASSWORDS or password == (url.username or "").casefold():
                 raise ValueError("has a placeholder password, which production refuses")

@@ -2,29 +2,46 @@
 
 import os
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.settings.url import require_escapes
+
 _DIALECTS = ("postgresql+asyncpg", "postgresql", "postgres")
 _TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_TARGETS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _LARGEST_PORT = 65_535
 
 # Parameters of libpq that platforms append; asyncpg does not need them, or there is a setting.
-_NOT_NEEDED = ("application_name", "channel_binding", "connect_timeout")
+_NOT_NEEDED = ("application_name", "channel_binding", "connect_timeout", "gssencmode")
+
+_SUPPORTED = "host, sslcert, sslcrl, sslkey, sslmode, sslrootcert, target_session_attrs"
+_INSTEAD = {
+    **dict.fromkeys(
+        ("dbname", "password", "port", "user"),
+        "write postgresql://user:password@host:5432/database",
+    ),
+    "options": "use ALTER DATABASE … SET",
+    "passfile": "set PGPASSFILE",
+    "service": "set PGSERVICE",
+    "sslpassword": "use a key without a password",
+}
 
 
 def parse_database_url(value: object) -> URL:
     """Return `value` as a URL for asyncpg.
 
-    It accepts `postgres://` and libpq's `sslmode=`, which most platforms use.
+    It accepts `postgres://` and libpq's parameters for TLS, which most platforms use.
 
     Raises:
         ValueError: it cannot work; the message has no part of it except a parameter's name.
     """
     try:
-        url = value if isinstance(value, URL) else make_url(str(value).strip())
-    except (ArgumentError, ValueError):
+        url = value if isinstance(value, URL) else _parse(str(value).strip())
+    except ArgumentError:
         raise ValueError("is not a URL") from None
     if url.drivername not in _DIALECTS:
         raise ValueError("must begin with postgresql://")
@@ -35,21 +52,56 @@ def parse_database_url(value: object) -> URL:
     return url.set(drivername="postgresql+asyncpg", query=_parse_query(url))
 
 
+def _parse(text: str) -> URL:
+    require_escapes(text)
+    _, _, query = text.partition("?")
+    if not all(value for _, value in parse_qsl(query, keep_blank_values=True)):
+        raise ValueError("has a parameter without a value")
+    try:
+        return make_url(text)
+    except ValueError:  # the port is no number
+        raise ValueError("is not a URL") from None
+
+
 def _parse_query(url: URL) -> dict[str, str]:
-    query = {}
+    query, files = dict[str, str](), dict[str, str]()
     for name, value in url.query.items():
         if name in _NOT_NEEDED:
             continue
         key = "ssl" if name == "sslmode" else name
-        if key not in {"host", "ssl"} or not isinstance(value, str):
-            raise ValueError(f"has the parameter {name!r}, which is not supported")
-        query[key] = value
-    mode = query.get("ssl", "disable")
+        if key in query or not isinstance(value, str):
+            raise ValueError(f"has the parameter {name!r} twice")
+        if key in _TLS_FILES:
+            files[key] = _require_file(key, value)
+        elif key in {"host", "ssl", "target_session_attrs"}:
+            query[key] = value
+        else:
+            instead = _INSTEAD.get(name, f"it takes {_SUPPORTED}")
+            raise ValueError(f"has the parameter {name!r}, which is not supported: {instead}")
+    _check_tls(query, files)
+    if query.get("target_session_attrs", "any") not in _TARGETS:
+        raise ValueError(f"must have one of these for target_session_attrs: {', '.join(_TARGETS)}")
+    if files:
+        # asyncpg takes the files only in a URL of its own. Its other parts come from this one.
+        query["dsn"] = f"postgresql:///?{urlencode(files)}"
+    return query
+
+
+def _check_tls(query: dict[str, str], files: dict[str, str]) -> None:
+    mode = query.get("ssl") or os.environ.get("PGSSLMODE", "prefer")
     if mode not in _TLS_MODES:
         raise ValueError(f"must have one of these for ssl: {', '.join(_TLS_MODES)}")
-    if mode.startswith("verify") and not _has_authority():
-        raise ValueError("asks for a verified server: set PGSSLROOTCERT to its authority's file")
-    return query
+    if "sslrootcert" in files:
+        if mode in {"disable", "allow", "prefer"}:
+            raise ValueError("has an sslrootcert that nothing checks: add sslmode=verify-full")
+    elif mode.startswith("verify") and not _has_authority():
+        raise ValueError("asks for a verified server: add sslrootcert or set PGSSLROOTCERT")
+
+
+def _require_file(name: str, file: str) -> str:
+    if not (Path(file).is_file() and os.access(file, os.R_OK)):
+        raise ValueError(f"names a file for {name} that cannot be read")
+    return file
 
 
 def _has_authority() -> bool:

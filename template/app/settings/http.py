@@ -7,6 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from app.settings.base import BaseServiceSettings, CommaSeparated, Seconds, in_production
 
+# Apps and extensions of browsers have schemes of their own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+
 
 class HttpSettings(BaseServiceSettings):
     """Hosts, origins, and limits of requests."""
@@ -17,11 +20,23 @@ class HttpSettings(BaseServiceSettings):
     api_v1_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/api/v1"
     """The path of version 1 of the API, such as /api/v1."""
 
+    root_path: Annotated[str, Field(pattern=r"^((/[A-Za-z0-9._~-]+)+)?$")] = ""
+    """The path that a proxy removes before it passes requests on, such as /shop; empty for none."""
+
+    max_header_size: Annotated[int, Field(ge=8192)] = 32_768
+    """The largest request line with headers, in bytes, 8192 or more."""
+
     max_body_size: Annotated[int, Field(ge=1)] = 1_048_576
     """The largest request body, in bytes."""
 
+    max_json_values: Annotated[int, Field(ge=1)] = 10_000
+    """The most values in a JSON body. Each costs up to 5 us, which no other request can use."""
+
     request_timeout: Seconds = 30
-    """Seconds that a request may take."""
+    """Seconds until a response is complete or, if it is sent in parts, until its next part."""
+
+    keep_alive_timeout: Annotated[int, Field(ge=1, le=86_400)] = 75
+    """Seconds that an idle connection stays open, more than a load balancer keeps it."""
 
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         default_factory=lambda data: 0 if data.get("environment") == "development" else 5
@@ -43,15 +58,16 @@ class HttpSettings(BaseServiceSettings):
         if not hosts and in_production(info.data):
             raise ValueError("is missing")
         for host in hosts:
-            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):
+            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host):
                 raise ValueError("holds something that is no host name")
         return hosts or ("*",)
 
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.lower() for origin in origins)  # as browsers send them
         for origin in origins:
-            if not re.fullmatch(r"\*|https?://[A-Za-z0-9.:-]+", origin):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError("holds something that is no origin")
         return origins
 

@@ -1,10 +1,10 @@
 """Settings of the log."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from app.settings.base import BaseServiceSettings, Seconds, in_production
+from app.settings.base import BaseServiceSettings, LowerCase, Seconds, UpperCase, in_production
 
 
 class LogSettings(BaseServiceSettings):
@@ -13,10 +13,12 @@ class LogSettings(BaseServiceSettings):
     debug: bool = False
     """Log every SQL statement with its values. Never in production."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = (
+        "INFO"
+    )
     """The lowest level that is logged."""
 
-    log_format: Literal["json", "console"] = "json"
+    log_format: Annotated[Literal["json", "console"], LowerCase] = "json"
     """`json`, one object per line, or `console`, coloured for people."""
 
     slow_request_seconds: Seconds = 1

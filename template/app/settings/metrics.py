@@ -1,11 +1,24 @@
 """Settings of the metrics."""
 
-from pydantic import SecretStr, field_validator
+from typing import Annotated
 
-from app.settings.base import BaseServiceSettings
+from pydantic import AfterValidator, SecretStr
+
+from app.settings.base import BaseServiceSettings, UsedIf
 
 MIN_TOKEN = 16
 """Characters; a shorter token could be guessed."""
+
+
+def check_token(token: SecretStr) -> SecretStr:
+    """Return `token` if it is long enough.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if len(token.get_secret_value()) < MIN_TOKEN:
+        raise ValueError(f"has fewer than {MIN_TOKEN} characters")
+    return token
 
 
 class MetricsSettings(BaseServiceSettings):
@@ -14,14 +27,7 @@ class MetricsSettings(BaseServiceSettings):
     metrics_enabled: bool = True
     """Count and serve /metrics, as true or false."""
 
-    metrics_token: SecretStr | None = None
+    metrics_token: Annotated[
+        Annotated[SecretStr, AfterValidator(check_token)] | None, UsedIf("metrics_enabled")
+    ] = None
     """The bearer token that /metrics requires, 16 characters or more; empty for none."""
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is None or not token.get_secret_value():
-            return None
-        if len(token.get_secret_value()) < MIN_TOKEN:
-            raise ValueError(f"has fewer than {MIN_TOKEN} characters")
-        return token

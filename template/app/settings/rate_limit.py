@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.settings.base import BaseServiceSettings
+from app.settings.base import BaseServiceSettings, UsedIf
 
 
 class RateLimitSettings(BaseServiceSettings):
@@ -13,5 +13,7 @@ class RateLimitSettings(BaseServiceSettings):
     rate_limit_enabled: bool = True
     """Limit the requests of each client, as true or false."""
 
-    rate_limit_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 100
+    rate_limit_per_minute: Annotated[int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")] = (
+        100
+    )
     """Requests that one client may send within any minute."""

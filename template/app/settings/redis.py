@@ -8,8 +8,9 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from app import PROJECT_SLUG
-from app.settings.base import PLACEHOLDER_PASSWORDS, in_production
+from app.settings.base import PLACEHOLDER_PASSWORDS, UsedIf, in_production
 from app.settings.resilience import ResilienceSettings
+from app.settings.url import require_escapes
 
 _SCHEMES = {
     "redis": "redis",
@@ -39,9 +40,11 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
     Raises:
         ValueError: it cannot work; the message has no part of it.
     """
-    scheme, _, rest = value.get_secret_value().strip().partition("://")
+    text = value.get_secret_value().strip()
+    scheme, _, rest = text.partition("://")
     if scheme not in _SCHEMES:
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    require_escapes(text)
     url = f"{_SCHEMES[scheme]}://{rest}"
     try:
         parts = urlsplit(url)
@@ -76,11 +79,17 @@ class RedisSettings(ResilienceSettings):
     cache_enabled: bool = True
     """Cache results in Redis, as true or false."""
 
-    cache_ttl: Annotated[int, Field(ge=1, le=86_400)] = 300
+    cache_ttl: Annotated[int, Field(ge=1, le=86_400), UsedIf("cache_enabled")] = 300
     """Seconds until a result expires, unless the code says otherwise."""
 
     cache_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = PROJECT_SLUG
     """The prefix of all keys, if services share a Redis: letters, digits, dots, hyphens."""
+
+    @property
+    def redis_is_open(self) -> bool:
+        """Whether Redis asks for no password and no client certificate, over a network."""
+        options = ConnectionPool.from_url(self.redis_url.get_secret_value()).connection_kwargs
+        return not any(options.get(name) for name in ("password", "ssl_certfile", "path"))
 
     @field_validator("redis_url")
     @classmethod

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from app import PROJECT_SLUG
-from app.settings.base import BaseServiceSettings
+from app.settings.base import BaseServiceSettings, UsedIf
+from app.settings.url import require_escapes
 
 GRPC_PORT = 4317
 
@@ -17,6 +18,7 @@ def check_endpoint(url: str) -> str:
     Raises:
         ValueError: it cannot work; the message has no part of it.
     """
+    require_escapes(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -35,13 +37,13 @@ class TelemetrySettings(BaseServiceSettings):
     otel_enabled: bool = False
     """Trace requests, as true or false."""
 
-    otel_service_name: Annotated[str, Field(min_length=1)] = PROJECT_SLUG
+    otel_service_name: str = PROJECT_SLUG
     """The name of this service in traces."""
 
-    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] = (
-        "http://localhost:4318"
-    )
+    otel_exporter_otlp_endpoint: Annotated[
+        str, AfterValidator(check_endpoint), UsedIf("otel_enabled")
+    ] = "http://localhost:4318"
     """Where traces are sent by OTLP over HTTP, as http://collector:4318."""
 
-    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1), UsedIf("otel_enabled")] = 0.1
     """The share of requests that are traced, from 0 to 1, if the caller has not decided."""

@@ -9,6 +9,8 @@ class AppException(Exception):  # noqa: N818  # a public name
     """An error with a status. `detail` is sent to the client: never put a secret in it."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    error_code: ClassVar[str | None] = None
+    """The code for programs, where the phrase of the status does not say enough."""
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)

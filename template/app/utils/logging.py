@@ -2,15 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Callable
-from functools import cache
-from json import JSONEncoder
-from typing import Any
 
 import structlog
 from structlog.types import Processor
 
 from app.settings.log import LogSettings
+from app.utils.log_renderer import SafeFormatter, SafeRenderer, format_exception, to_json
 from app.utils.log_stream import log_stream
 
 
@@ -28,14 +25,12 @@ def configure_logging(settings: LogSettings) -> None:
     ]
     render: list[Processor]
     if settings.log_format == "json":
-        render = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_to_json),
-        ]
+        json = structlog.processors.JSONRenderer(serializer=to_json)
+        render = [format_exception, SafeRenderer(json)]
     else:
-        render = [
-            structlog.dev.ConsoleRenderer(timestamp_key="timestamp", colors=sys.stdout.isatty())
-        ]
+        colors = sys.stdout.isatty()
+        console = structlog.dev.ConsoleRenderer(timestamp_key="timestamp", colors=colors)
+        render = [SafeRenderer(console)]
 
     structlog.configure(
         processors=[*shared, *render],
@@ -45,7 +40,7 @@ def configure_logging(settings: LogSettings) -> None:
 
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        SafeFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
@@ -53,13 +48,3 @@ def configure_logging(settings: LogSettings) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("sqlalchemy.engine").setLevel("INFO" if settings.debug else "WARNING")
     logging.captureWarnings(True)
-
-
-def _to_json(line: Any, default: Callable[[Any], Any]) -> str:
-    return _encoder(default).encode(line)
-
-
-@cache
-def _encoder(default: Callable[[Any], Any]) -> JSONEncoder:
-    """Return an encoder once; `json.dumps` would create one for every line."""
-    return JSONEncoder(default=default)

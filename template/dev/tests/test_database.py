@@ -66,6 +66,16 @@ def test_database_is_made_once_and_stays(project: Path) -> None:
         assert execute(parse_database_url(second), "SELECT count(*) FROM kept") == [(0,)]
 
 
+def test_environment_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """X16: in one sentence, and it is not replaced."""
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xff")
+    with pytest.raises(SystemExit, match=f"^{file} cannot be read: it is not UTF-8.$"):
+        provide_dotenv(tmp_path)
+    assert file.read_bytes() == b"\xff"
+
+
 def test_existing_environment_file_is_kept(project: Path) -> None:
     mine = "# mine\nPOSTGRES_PASSWORD=mine\nDATABASE_URL="
     (project / ".env").write_text(mine)

@@ -1,6 +1,7 @@
 """Headers of all responses, and requests that are refused."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -12,7 +13,15 @@ from app.core.config import Settings
 from app.main import create_app
 from tests.conftest import client_of, running
 
+TIMEOUT = 0.5
+"""Seconds that a request may take here: enough for most, also on a busy machine."""
+
 FRIEND = "https://app.example.com"
+
+
+def compute(seconds: float) -> None:
+    """Let no other task run: the test may not depend on how long a task waits for its turn."""
+    time.sleep(seconds)
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +30,11 @@ def app(settings: Settings) -> FastAPI:
     app = create_app(
         settings.model_copy(
             update={
-                "allowed_hosts": ("test", "[::1]", "*.example.com"),
+                "allowed_hosts": ("test", "[::1]", "my_app", "*.example.com"),
                 "cors_origins": (FRIEND,),
                 "cors_credentials": True,
                 "max_body_size": 100,
-                "request_timeout": 0.5,  # enough for the others, also on a busy machine
+                "request_timeout": TIMEOUT,
             }
         )
     )
@@ -47,6 +56,18 @@ def app(settings: Settings) -> FastAPI:
         async def body() -> AsyncIterator[bytes]:
             yield b"half"
             await asyncio.sleep(60)
+
+        return StreamingResponse(body())
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def body() -> AsyncIterator[bytes]:
+            began = time.monotonic()
+            while time.monotonic() - began < 3 * TIMEOUT:
+                yield b"x"
+                compute(TIMEOUT / 50)
+                await asyncio.sleep(0)
+            yield b"end"
 
         return StreamingResponse(body())
 
@@ -141,22 +162,45 @@ async def test_sites_of_ours_may_read_every_answer(client: httpx2.AsyncClient, p
     assert "X-Request-ID" in response.headers["access-control-expose-headers"]
 
 
-async def test_preflight(client: httpx2.AsyncClient) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "authorization,content-type",
+        "x-requested-with, x-client-version",
+        "if-match,if-modified-since,if-none-match,if-unmodified-since,cache-control,range",
+        "idempotency-key,x-request-id,x-a-header-of-our-own",
+    ],
+)
+async def test_preflight(client: httpx2.AsyncClient, method: str, headers: str) -> None:
+    """X14: sites of ours may send what browsers, libraries and they themselves add."""
     asked = {
         "Origin": FRIEND,
-        "Access-Control-Request-Method": "PUT",
-        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": headers,
     }
     response = await client.options("/nothing", headers=asked)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == FRIEND
-    assert "PUT" in response.headers["access-control-allow-methods"]
+    assert method in response.headers["access-control-allow-methods"]
+    assert response.headers["access-control-allow-headers"] == headers
 
 
 @pytest.mark.parametrize(
-    "host", ["test", "TEST", "test:8000", "api.example.com", "a.b.example.com", "[::1]:80"]
+    "host",
+    [
+        "test",
+        "TEST",
+        "test:8000",
+        "api.example.com",
+        "a.b.example.com",
+        "a_b.example.com",
+        "my_app:80",
+        "[::1]:80",
+    ],
 )
 async def test_our_own_names(client: httpx2.AsyncClient, host: str) -> None:
+    """X14: Compose and others have names with an underscore."""
     assert (await client.get("/", headers={"Host": host})).status_code == 200
 
 
@@ -183,6 +227,14 @@ async def test_other_names_are_refused(client: httpx2.AsyncClient, host: str) ->
         assert (await client.get(probe, headers={"Host": "10.0.0.7:8000"})).status_code != 400
 
 
+@pytest.mark.parametrize("path", ["/", "/live"])
+async def test_two_hosts_are_refused(client: httpx2.AsyncClient, path: str) -> None:
+    """X14: a proxy may have looked at the other one (RFC 9112, section 3.2)."""
+    response = await client.get(path, headers=[("Host", "test"), ("Host", "test")])
+    assert response.status_code == 400
+    assert response.json()["detail"] == "This request has more than one Host header."
+
+
 async def test_slow_requests_are_given_up(client: httpx2.AsyncClient) -> None:
     response = await client.get("/slow")
     assert response.status_code == 503
@@ -200,10 +252,15 @@ async def test_slow_bodies_are_given_up(client: httpx2.AsyncClient) -> None:
     assert (await client.post("/read", content=trickle(), headers=headers)).status_code == 503
 
 
-async def test_answer_that_takes_too_long_is_cut(client: httpx2.AsyncClient) -> None:
-    """The response has started, so it cannot become a 503."""
+async def test_x13_answer_that_stops_midway_is_cut(client: httpx2.AsyncClient) -> None:
+    """X13: the response has started, so it cannot become a 503."""
     with pytest.raises(TimeoutError):
         await client.get("/slow-answer")
+
+
+async def test_x13_answer_that_goes_on_is_not_cut(client: httpx2.AsyncClient) -> None:
+    """X13: a stream may take longer than `REQUEST_TIMEOUT`, as long as it sends something."""
+    assert (await client.get("/stream")).content.endswith(b"xend")
 
 
 async def test_timeouts_of_others_are_no_deadline_of_ours(client: httpx2.AsyncClient) -> None:

@@ -8,15 +8,19 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel, Field
+from starlette.middleware import Middleware
 from starlette.responses import StreamingResponse
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app import main
 from app.core.config import Settings
+from app.core.feature import Feature
+from app.features import FEATURES
 from app.main import create_app
 from app.schemas.base import InputSchema
 from app.server.problems import MAX_ERRORS
-from tests.conftest import client_of
+from tests.conftest import client_of, running
 
 LIMIT = 1000
 
@@ -82,7 +86,7 @@ async def test_unknown_address(client: httpx2.AsyncClient) -> None:
 async def test_wrong_method_names_the_right_ones(client: httpx2.AsyncClient) -> None:
     response = await client.delete("/live")
     assert_problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
 
 
 async def test_announced_body_over_the_limit(client: httpx2.AsyncClient) -> None:
@@ -167,6 +171,62 @@ async def test_unexpected_error_is_logged_once_and_hidden(client: httpx2.AsyncCl
     errors = [line for line in lines if line["log_level"] == "error"]
     assert [line["event"] for line in errors] == ["unhandled_error"]
     assert errors[0]["exc_info"] is True
+
+
+class Reporter:
+    """An ASGI wrapper that learns of errors by exceptions, as those of error reporters do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.errors: list[Exception] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            self.errors.append(error)
+            raise
+
+
+async def test_wrapper_around_the_app_learns_of_the_error(settings: Settings) -> None:
+    """X9: and the client gets the usual response; an expected error is not reported."""
+    app = create_app(settings)
+    add_faulty_routes(app)
+    reporter = Reporter(app)
+    async with running(app) as state, client_of(reporter, state) as client:
+        with capture_logs() as lines:
+            response = await client.get("/crash")
+        assert_problem(response, 500, "internal_server_error")
+        assert [repr(error) for error in reporter.errors] == [
+            "RuntimeError('the password is hunter2')"
+        ]
+        assert [line["event"] for line in lines if line["log_level"] == "error"] == [
+            "unhandled_error"
+        ]
+        for path in ("/crash", "/nothing-here", "/raise?status=500&detail=x"):
+            await client.get(path)
+        assert len(reporter.errors) == 2
+
+
+async def test_observer_learns_of_the_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X9: the hook for error reporters in `app/project.py`."""
+    errors: list[Exception] = []
+
+    class Observer(Reporter):
+        def __init__(self, app: ASGIApp) -> None:
+            super().__init__(app)
+            self.errors = errors
+
+    own = Feature(observers=lambda _settings: [Middleware(Observer)])
+    monkeypatch.setattr(main, "FEATURES", [*FEATURES[:-1], own])
+    app = create_app(settings)
+    add_faulty_routes(app)
+    async with running(app) as state, client_of(app, state) as client:
+        response = await client.get("/crash")
+    assert_problem(response, 500, "internal_server_error")
+    assert [type(error) for error in errors] == [RuntimeError]
 
 
 async def test_error_after_the_answer_began_cuts_the_connection(

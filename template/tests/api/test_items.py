@@ -1,14 +1,19 @@
 """Items, version 1."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import delete
+from fastapi import FastAPI
+from sqlalchemy import delete, update
 
 from app.features import State
 from app.models.item import Item
+from app.repositories.item import MAX_PAGE_BYTES
+from app.schemas.item import MAX_ATTRIBUTES
+from tests.conftest import SessionFactory, with_state
 
 pytestmark = pytest.mark.usefixtures("authorized")
 
@@ -41,6 +46,12 @@ class TestCreate:
         assert item.keys() == {"id", *ATLAS, *references, "created_at", "updated_at"}
         assert {name: item[name] for name in ATLAS} == ATLAS
         assert (await client.get(f"{ITEMS}{item['id']}")).json() == item
+
+    def test_blank_titles_do_not_fit_the_schema(self, app: FastAPI) -> None:
+        """X24: what the schema accepts, the service accepts."""
+        schema = app.openapi()["components"]["schemas"]["ItemWrite"]["properties"]["title"]
+        assert re.search(schema["pattern"], " a ")
+        assert not re.search(schema["pattern"], "  ")
 
     async def test_only_the_title_is_needed(self, client: httpx2.AsyncClient) -> None:
         response = await client.post(ITEMS, json={"title": "  Bare  "})
@@ -83,6 +94,23 @@ class TestCreate:
         response = await client.post(ITEMS, content=content, headers=headers)
         assert response.status_code in {400, 422}
 
+    async def test_x2_attributes_have_a_limit_of_bytes(self, client: httpx2.AsyncClient) -> None:
+        """X2: also of letters that take two."""
+        frame = len('{"é": [1, ""]}'.encode())
+        for extra, status in ((0, 201), (1, 422)):
+            text = "x" * (MAX_ATTRIBUTES - frame - 4 + extra) + "éé"
+            response = await client.post(
+                ITEMS, json={"title": "Atlas", "attributes": {"é": [1, text]}}
+            )
+            assert response.status_code == status
+        assert response.json()["errors"] == [
+            {
+                "loc": ["body", "attributes"],
+                "msg": f"must not be larger than {MAX_ATTRIBUTES} bytes",
+                "type": "value_error",
+            }
+        ]
+
     async def test_keeps_any_json(self, client: httpx2.AsyncClient) -> None:
         attributes = {"": [1, 1.5, -(2**80), True, None, {"naïve": "🙂"}], "deep": {"a": {"b": []}}}
         assert (await create(client, attributes=attributes))["attributes"] == attributes
@@ -95,10 +123,22 @@ class TestRead:
         assert response.status_code == 404
         assert response.json()["detail"] == f"There is no item {item_id}."
 
-    @pytest.mark.parametrize("item_id", ["0", "-1", str(2**63), "abc", "1.5", "9" * 5000])
+    @pytest.mark.parametrize("item_id", ["0", str(2**63)])
     async def test_impossible_id(self, client: httpx2.AsyncClient, item_id: str) -> None:
         """A6."""
         assert (await client.get(f"{ITEMS}{item_id}")).status_code == 422
+
+    @pytest.mark.parametrize("item_id", ["-1", "abc", "1.5", "9" * 20, "9" * 5000, "%D9%A1"])
+    async def test_what_is_no_id(self, client: httpx2.AsyncClient, item_id: str) -> None:
+        """A6."""
+        assert (await client.get(f"{ITEMS}{item_id}")).status_code == 404
+
+    async def test_path_beside_the_ids_has_its_own_methods(
+        self, client: httpx2.AsyncClient
+    ) -> None:
+        """X24: `/items/import` is not an item."""
+        response = await client.put(f"{ITEMS}import", json=ATLAS)
+        assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 class TestReplace:
@@ -161,6 +201,34 @@ class TestList:
             await create(client, title=title)
         assert titles(await listed(client, f"sort={sort}")) == list(order)
 
+    async def test_x2_a_page_that_weighs_too_much_is_refused(
+        self, client: httpx2.AsyncClient, session_factory: SessionFactory
+    ) -> None:
+        """X2: with items missing, the pages would skip them."""
+        for _ in range(3):
+            await create(client)
+        async with session_factory.begin() as session:
+            heavy = {"description": "x" * (MAX_PAGE_BYTES // 2 + 1)}
+            await session.execute(update(Item).values(heavy))
+        refused = await client.get(f"{ITEMS}?page_size=3&fields=id")
+        assert refused.status_code == 422
+        assert "smaller page_size" in refused.json()["detail"]
+        assert len((await listed(client, "page_size=2"))["items"]) == 2
+        assert len((await listed(client, "page_size=2&page=2"))["items"]) == 1
+
+    async def test_x2_pages_of_the_default_size_are_never_refused(
+        self, client: httpx2.AsyncClient
+    ) -> None:
+        """X2: items of the largest size fit."""
+        largest = {
+            "title": "\N{SLIGHTLY SMILING FACE}" * 200,
+            "description": "\N{SLIGHTLY SMILING FACE}" * 10_000,
+            "attributes": {"a": "x" * (MAX_ATTRIBUTES - 9)},
+        }
+        for _ in range(21):
+            await create(client, **largest)
+        assert len((await listed(client))["items"]) == 20
+
     async def test_newest_first_unless_asked(self, client: httpx2.AsyncClient) -> None:
         for title in "bca":
             await create(client, title=title)
@@ -190,6 +258,26 @@ class TestList:
         await create(client, title="Globe", description="A round map of the world.")
         page = await listed(client, f"sort=title&q={q}")
         assert (titles(page), page["total"]) == (found, len(found))
+
+    def test_fields_are_described_as_they_are(self, app: FastAPI) -> None:
+        """X24: a response to `?fields=id` is one of the schema, and the others need all fields."""
+        document = app.openapi()
+        listed, item = (
+            document["components"]["schemas"][name] for name in ("ListedItem", "ItemRead")
+        )
+        assert "required" not in listed
+        assert listed["properties"] == item["properties"]
+        assert set(item["required"]) == set(item["properties"])
+        (fields,) = (
+            parameter["schema"]
+            for parameter in document["paths"][ITEMS]["get"]["parameters"]
+            if parameter["name"] == "fields"
+        )
+        pattern = re.compile(fields["anyOf"][0]["pattern"])
+        for name in item["properties"]:
+            assert pattern.search(f"id,{name}")
+        for wrong in ("", "id,", "id title", "hashed_password"):
+            assert not pattern.search(wrong)
 
     @pytest.mark.parametrize("query", ["fields=id,title", "fields=id&fields=title"])
     async def test_leaves_out_what_was_not_asked_for(
@@ -235,6 +323,21 @@ class TestList:
         assert headers["link"] == '</api/v2/items/>; rel="successor-version"'
         document = (await client.get("/openapi.json")).json()
         assert document["paths"][ITEMS]["get"]["deprecated"] is True
+
+    async def test_link_has_the_prefix_of_a_proxy(
+        self,
+        app: FastAPI,
+        state: State,
+        session_factory: SessionFactory,
+        client: httpx2.AsyncClient,
+    ) -> None:
+        """X17."""
+        behind_proxy = with_state(app, {**state, "session_factory": session_factory})
+        transport = httpx2.ASGITransport(behind_proxy, root_path="/shop")
+        headers = {"Authorization": client.headers.get("Authorization", "")}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test/shop") as behind:
+            response = await behind.get(ITEMS, headers=headers)
+        assert response.headers["link"] == '</shop/api/v2/items/>; rel="successor-version"'
 
 
 async def test_documented_examples_are_true(client: httpx2.AsyncClient) -> None:

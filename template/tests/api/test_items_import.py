@@ -10,9 +10,11 @@ from fastapi import FastAPI
 
 from app.core.config import Settings
 from app.features import State
+from app.outbound import client as outbound
 from app.outbound.client import OutboundClient
 from tests.conftest import SessionFactory, client_of
 from tests.faults.elsewhere import Elsewhere, answer, elsewhere
+from tests.faults.name_server import NameServer, name_server
 
 pytestmark = pytest.mark.usefixtures("authorized")
 
@@ -26,8 +28,18 @@ async def other() -> AsyncIterator[Elsewhere]:
 
 
 @pytest.fixture
+async def names() -> AsyncIterator[NameServer]:
+    async with name_server() as server:
+        yield server
+
+
+@pytest.fixture
 async def client(
-    app: FastAPI, state: State, session_factory: SessionFactory, settings: Settings
+    app: FastAPI,
+    state: State,
+    session_factory: SessionFactory,
+    settings: Settings,
+    names: NameServer,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service that may call this machine, with short timeouts."""
     values = {
@@ -36,11 +48,11 @@ async def client(
         "retry_max_attempts": 1,
         "circuit_breaker_failure_threshold": 2,
     }
-    outbound = OutboundClient(settings.model_copy(update=values))
-    changes = {"session_factory": session_factory, "outbound": outbound}
+    calls = OutboundClient(settings.model_copy(update=values), resolver=names.resolver)
+    changes = {"session_factory": session_factory, "outbound": calls}
     async with client_of(app, {**state, **changes}) as client:
         yield client
-    await outbound.aclose()
+    await calls.aclose()
 
 
 async def test_document_becomes_an_item(client: httpx2.AsyncClient, other: Elsewhere) -> None:
@@ -56,7 +68,7 @@ async def test_document_becomes_an_item(client: httpx2.AsyncClient, other: Elsew
     [
         (b"{}", "title"),
         (b'{"title": ""}', "title"),
-        (b'{"title": "t", "id": 7}', "id"),
+        (b'{"title": "t", "id": 7}', "document"),
         (b'{"title": "a\\u0000b"}', "title"),
         (b"[]", "document"),
         (b"<html>", "document"),
@@ -71,6 +83,63 @@ async def test_document_is_held_to_the_same_rules(
     refused = await client.post(IMPORT, json={"url": other.url("/other")})
     assert refused.status_code == 422
     assert refused.json()["detail"].startswith(f"This is no item: {where}: ")
+
+
+async def test_values_of_a_document_are_counted_first(
+    client: httpx2.AsyncClient, other: Elsewhere
+) -> None:
+    """X1: 10,000 unknown fields are 10,000 errors. This is not even JSON."""
+    other.answers["/many"] = answer(b"{" + b'"a":1,' * 10_000)
+    refused = await client.post(IMPORT, json={"url": other.url("/many")})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "It holds more than 10000 values.",
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"title": "t", "hunter2": 1}',
+        b'{"title": {"hunter2": 1}}',
+        b'{"title": "t", "attributes": {"hunter2": "\\u0000"}}',
+        b'{"title": "t", "attributes": {"hunter2": NaN}}',
+        b'{"hunter2"',
+        b"hunter2",
+    ],
+)
+async def test_x22_document_is_not_echoed(
+    client: httpx2.AsyncClient, other: Elsewhere, body: bytes
+) -> None:
+    """X22: an error has no text of the other service, and none of its keys."""
+    other.answers["/other"] = answer(body)
+    refused = await client.post(IMPORT, json={"url": other.url("/other")})
+    assert refused.status_code == 422
+    assert "hunter2" not in refused.text
+
+
+async def test_x22_private_names_answer_like_unknown_ones(
+    client: httpx2.AsyncClient, names: NameServer
+) -> None:
+    """X22: otherwise, the service would tell which names exist inside."""
+    names.records["private.example.com"] = ["10.0.0.1"]
+    answers = []
+    for host in ("10.0.0.1", "private.example.com", "unknown.example.com"):
+        refused = await client.post(IMPORT, json={"url": f"http://{host}/"})
+        answers.append((refused.status_code, refused.json() | {"request_id": None}))
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][0] == 422
+
+
+async def test_x4_imports_of_one_user_are_bounded(
+    client: httpx2.AsyncClient, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X4: slow services of one user take no turns from others."""
+    monkeypatch.setattr(outbound, "MAX_CALLS_EACH", 0)
+    refused = await client.post(IMPORT, json={"url": other.url("/atlas")})
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 0
+    assert other.requests == []
 
 
 @pytest.mark.parametrize("path", ["/missing", "/down", "/hang", "/large"])

@@ -1,22 +1,27 @@
 """Endpoints for operators and probes."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import URL, text
+from sqlalchemy import URL, event, text
 from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 
 from app import PROJECT_NAME, __version__
 from app.core.config import Settings
-from app.db.migrations import Revisions
+from app.db.migrations import Revisions, upgrade
 from app.features import FEATURES, State
 from app.main import create_app
 from app.server.drain import Drain
+from app.services import health as service
+from app.services.health import RecentOutcomes
 from tests.conftest import client_of, running
+from tests.waiting import PATIENCE, until
 
 NOWHERE = "postgresql://app@127.0.0.1:1/app"
 
@@ -64,6 +69,68 @@ async def test_health_reports_each_part(client: httpx2.AsyncClient) -> None:
     }
 
 
+async def test_probes_ask_the_database_once_for_all(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X6: however often /ready and /health are called, nobody can load the database by them."""
+    assert service.REMEMBERED <= 1
+    monkeypatch.setattr(service, "REMEMBERED", 3600)
+    queries: list[str] = []
+    app = create_app(settings)
+
+    def note(*args: Any) -> None:
+        if "alembic_version" in args[2]:
+            queries.append(args[2])
+
+    async with running(app) as state, client_of(app, state) as client:
+        event.listen(state["probe_engine"].sync_engine, "before_cursor_execute", note)
+        paths = ["/ready", "/health"] * 20
+        answers = await asyncio.gather(*(client.get(path) for path in paths))
+        answers += [await client.get(path) for path in paths]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(queries) == 1
+        monkeypatch.setattr(service, "REMEMBERED", 0)
+        await client.get("/ready")
+        await client.get("/health")
+        assert len(queries) == 3
+
+
+async def test_drain_is_never_remembered(
+    app: FastAPI, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X6: a load balancer must notice at once."""
+    monkeypatch.setattr(service, "REMEMBERED", 3600)
+    drain = Drain(0)
+    async with client_of(app, {**state, "drain": drain}) as client:
+        assert (await client.get("/ready")).status_code == 200
+        drain.begun = True
+        assert (await client.get("/ready")).status_code == 503
+        drain.begun = False
+        assert (await client.get("/ready")).status_code == 200
+
+
+async def test_one_check_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X6: those who ask meanwhile get its outcome, also if the first of them goes away."""
+    monkeypatch.setattr(service, "REMEMBERED", 0)
+    monkeypatch.setattr(service, "CHECK_TIMEOUT", PATIENCE)
+    outcomes, begun, end = RecentOutcomes(), [], asyncio.Event()
+
+    async def check() -> None:
+        begun.append(1)
+        await end.wait()
+        raise OSError
+
+    first, *others = (asyncio.create_task(outcomes.get("it", check)) for _ in range(10))
+    await until(lambda: bool(begun))
+    first.cancel()
+    await asyncio.wait({first})
+    end.set()
+    for other in others:
+        with pytest.raises(OSError):  # noqa: PT011  # it has no text
+            await other
+    assert (first.cancelled(), len(begun)) == (True, 1)
+
+
 async def test_ready_when_the_schema_is_new_enough(client: httpx2.AsyncClient) -> None:
     response = await client.get("/ready")
     assert (response.status_code, response.json()) == (200, {"status": "ready"})
@@ -100,8 +167,7 @@ async def test_ready_compares_revisions(
     async with state["engine"].connect() as connection:
         current = await connection.scalar(text("SELECT version_num FROM alembic_version"))
     names = frozenset(current if name == "current" else name for name in known)
-    async with client_of(app, {**state, "revisions": Revisions(head, names)}) as client:
-        response = await client.get("/ready")
+    response = await ready_with(app, state, Revisions(head, names))
     assert response.status_code == status
     if status == 503:
         assert "app migrate" in response.json()["detail"]
@@ -114,6 +180,26 @@ async def test_not_ready_before_the_first_migration(empty_database: URL) -> None
     async with running(app) as state, client_of(app, state) as client:
         assert (await client.get("/health")).status_code == 200
         assert (await client.get("/ready")).status_code == 503
+
+
+async def test_not_ready_between_two_heads(settings: Settings, empty_database: URL) -> None:
+    """X16: two branches were applied, and what joins them was not. A newer build may know it."""
+    await asyncio.to_thread(upgrade, empty_database)
+    app = create_app(settings.model_copy(update={"database_url": empty_database}))
+    async with running(app) as state, client_of(app, state) as client:
+        known = frozenset({"one", "other", "both"})
+        async with state["engine"].begin() as connection:
+            await connection.execute(text("DELETE FROM alembic_version"))
+            await connection.execute(text("INSERT INTO alembic_version VALUES ('one'), ('other')"))
+        response = await ready_with(app, state, Revisions("both", known))
+        assert response.status_code == 503
+        assert "app migrate" in response.json()["detail"]
+        assert (await client.get("/ready")).status_code == 200
+
+
+async def ready_with(app: FastAPI, state: State, revisions: Revisions) -> httpx2.Response:
+    async with client_of(app, {**state, "revisions": revisions}) as client:
+        return await client.get("/ready")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

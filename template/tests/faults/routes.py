@@ -1,6 +1,7 @@
 """Routes for tests of a separate process."""
 
 import asyncio
+from threading import Event
 
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -18,6 +19,14 @@ def create_app() -> FastAPI:
     @app.get("/slow")
     async def slow(seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    @app.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError
+
+    @app.get("/thread")
+    async def thread() -> None:
+        asyncio.get_running_loop().run_in_executor(None, Event().wait)
 
     @app.get("/query")
     async def query(session: DBSession, seconds: float) -> None:

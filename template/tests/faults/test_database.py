@@ -297,11 +297,16 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-@pytest.mark.parametrize("away", ["no socket", "no answer", "hangs up", "two addresses"])
+@pytest.mark.parametrize(
+    "away", ["no socket", "no answer", "hangs up", "two addresses", "unknown name"]
+)
 async def test_database_away(
     settings: Settings, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F1, F2: if the database refuses or is silent, the client gets an error within the limits."""
+    """F1, F2, X8: if the database refuses or is silent, the client gets an error in time.
+
+    Connections that are open work on when their name is unknown later; then new ones are refused.
+    """
     silent = socket.create_server(("127.0.0.1", 0))  # it accepts and never responds
     rude = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     nowhere = {
@@ -313,6 +318,7 @@ async def test_database_away(
             host="127.0.0.1", port=rude.sockets[0].getsockname()[1], query={}
         ),
         "two addresses": settings.database_url.set(host="localhost", port=1, query={}),
+        "unknown name": settings.database_url.set(username="gone", password="gone"),
     }
     if away == "two addresses":
         addresses = [

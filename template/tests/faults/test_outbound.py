@@ -2,6 +2,9 @@
 
 import asyncio
 import gzip
+import signal
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -12,16 +15,29 @@ from app.core.circuit_breaker import CircuitOpenError
 from app.core.config import Settings
 from app.core.resilience import TransientError
 from app.outbound import client as outbound
-from app.outbound.client import AddressRefusedError, OutboundClient, OutboundError
-from app.outbound.public_transport import PublicTransport
-from tests.faults.elsewhere import Elsewhere, answer, elsewhere
+from app.outbound.client import (
+    AddressRefusedError,
+    OutboundClient,
+    OutboundError,
+    TooManyCallsError,
+)
+from tests.faults.elsewhere import Elsewhere, answer, elsewhere, redirect
+from tests.faults.name_server import NameServer, name_server
 from tests.pace import within
+from tests.server import AS_IT_IS, serving
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
 async def other() -> AsyncIterator[Elsewhere]:
     async with elsewhere() as service:
         yield service
+
+
+@pytest.fixture
+async def names() -> AsyncIterator[NameServer]:
+    async with name_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -41,14 +57,14 @@ def impatient(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def client(impatient: Settings) -> AsyncIterator[OutboundClient]:
+async def client(impatient: Settings, names: NameServer) -> AsyncIterator[OutboundClient]:
     """A client that waits long enough for a busy machine."""
     patience = {
         "outbound_connect_timeout": 30,
         "outbound_read_timeout": 30,
         "outbound_total_timeout": 90,
     }
-    client = OutboundClient(impatient.model_copy(update=patience))
+    client = OutboundClient(impatient.model_copy(update=patience), resolver=names.resolver)
     yield client
     await client.aclose()
 
@@ -124,8 +140,6 @@ async def test_all_attempts_together_are_bounded(impatient: Settings, other: Els
 async def test_nobody_there(client: OutboundClient) -> None:
     with pytest.raises(TransientError):
         await client.get("http://127.0.0.1:1/")
-    with pytest.raises(TransientError):
-        await client.get("http://no-such-name.invalid/")
 
 
 async def test_failing_host_is_left_alone_and_found_again(
@@ -156,9 +170,9 @@ async def test_failing_host_is_left_alone_and_found_again(
     await client.aclose()
 
 
-async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
+async def _outcome(client: OutboundClient, url: str, caller: str = "") -> type[Exception] | None:
     try:
-        await client.get(url)
+        await client.get(url, caller=caller)
     except Exception as error:  # noqa: BLE001  # any error
         return type(error)
     return None
@@ -177,7 +191,7 @@ async def _outcome(client: OutboundClient, url: str) -> type[Exception] | None:
 )
 async def test_names_that_cannot_be(client: OutboundClient, url: str) -> None:
     """Any input ends in one of the documented errors."""
-    with pytest.raises((OutboundError, TransientError)):
+    with pytest.raises((AddressRefusedError, OutboundError, TransientError)):
         await client.get(url)
 
 
@@ -203,12 +217,12 @@ async def test_impossible_date_asks_for_nothing(client: OutboundClient, other: E
 
 
 async def test_slow_hosts_do_not_open_the_circuit_of_others(
-    impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
+    impatient: Settings, other: Elsewhere, names: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They queue; a timeout in the queue is not a failure of the host."""
     monkeypatch.setattr(outbound, "MAX_CALLS", 5)
-    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, "127.0.0.1"))
-    client = OutboundClient(impatient)
+    names.records = {f"{name}.example.com": ["127.0.0.1"] for name in ("slow", "healthy")}
+    client = OutboundClient(impatient, resolver=names.resolver)
     hanging = other.url("/hang", "slow.example.com")
     slow = [asyncio.create_task(client.get(hanging)) for _ in range(10)]
     await asyncio.sleep(0.05)
@@ -260,41 +274,135 @@ async def test_redirects_are_followed_to_public_addresses_only(
         "[ff02::1]",
     ],
 )
-async def test_addresses_inside_are_refused(impatient: Settings, host: str) -> None:
+async def test_addresses_inside_are_refused(
+    impatient: Settings, names: NameServer, host: str
+) -> None:
     """In any form, without a request and without a retry."""
-    client = OutboundClient(impatient.model_copy(update={"outbound_allowed_networks": ()}))
-    with pytest.raises((AddressRefusedError, OutboundError, TransientError)) as caught:
+    settings = impatient.model_copy(update={"outbound_allowed_networks": ()})
+    client = OutboundClient(settings, resolver=names.resolver)
+    with pytest.raises(AddressRefusedError):
         await client.get(f"http://{host}:1/")
-    if "localdomain" not in host:  # which not every machine knows
-        assert caught.type is AddressRefusedError
+    assert len(names.queries) == (2 if "localdomain" in host else 0)
     await client.aclose()
-
-
-def addresses(port: int, *found: str) -> list[tuple[object, ...]]:
-    """Return what `socket.getaddrinfo` does."""
-    return [(2, 1, 6, "", (address, port)) for address in found]
 
 
 async def test_name_is_resolved_once(
-    impatient: Settings, other: Elsewhere, monkeypatch: pytest.MonkeyPatch
+    client: OutboundClient, other: Elsewhere, names: NameServer
 ) -> None:
     """A name server with a different second response cannot redirect the connection."""
-    answers = iter(["127.0.0.1", "10.0.0.1"])
-    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, next(answers)))
-    client = OutboundClient(impatient)
+    names.records["rebinding.example.com"] = ["127.0.0.1"]
     assert await client.get(other.url("/atlas", "rebinding.example.com"))
+    assert len(names.queries) == 2  # for IPv4 and IPv6
     assert f"Host: rebinding.example.com:{other.port}" in other.requests[0]
+    names.records["rebinding.example.com"] = ["10.0.0.1"]
     with pytest.raises(AddressRefusedError):
         await client.get(other.url("/atlas", "rebinding.example.com"))
-    await client.aclose()
 
 
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1", "10.0.0.1"], ["127.0.0.1", "::1"], ["127.0.0.1", "fd00:ec2::254"]]
+)
 async def test_one_private_address_among_several_is_enough(
-    impatient: Settings, monkeypatch: pytest.MonkeyPatch
+    client: OutboundClient, other: Elsewhere, names: NameServer, addresses: list[str]
 ) -> None:
-    both = "93.184.216.34", "10.0.0.1"
-    monkeypatch.setattr("socket.getaddrinfo", lambda _, port, **__: addresses(port, *both))
-    transport = PublicTransport(impatient.outbound_allowed_networks)
+    names.records["two.example.com"] = addresses
     with pytest.raises(AddressRefusedError):
-        await transport._resolve("two.example.com", 80)
-    await transport.aclose()
+        await client.get(other.url("/atlas", "two.example.com"))
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["fd00::1"], ["10.0.0.1", "fd00::1"], []])
+async def test_x22_private_names_are_like_unknown_ones(
+    client: OutboundClient, other: Elsewhere, names: NameServer, addresses: list[str]
+) -> None:
+    """X22: the same error after the same queries, at once and after a redirect."""
+    names.records["private.example.com"] = addresses
+    outcomes = []
+    for host in ("private.example.com", "unknown.example.com"):
+        names.queries.clear()
+        other.answers["/elsewhere"] = redirect(f"http://{host}/")
+        urls = f"http://{host}/", other.url("/elsewhere")
+        errors = [await _outcome(client, url) for url in urls]
+        outcomes.append((errors, sorted(kind for _, kind in names.queries)))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0] == [AddressRefusedError] * 2
+
+
+async def test_x4_silent_name_server_delays_no_other_caller(
+    client: OutboundClient, other: Elsewhere, names: NameServer
+) -> None:
+    """X4: a caller may have a few calls under way, which occupy no thread."""
+    names.records["healthy.example.com"] = ["127.0.0.1"]
+    threads = set(threading.enumerate())
+    hanging = [
+        asyncio.create_task(client.get(f"http://{number}.silent.example.com/", caller="ada"))
+        for number in range(outbound.MAX_CALLS_EACH)
+    ]
+    await until(lambda: len(names.queries) == 2 * outbound.MAX_CALLS_EACH)
+    with pytest.raises(TooManyCallsError):
+        await client.get(other.url("/atlas"), caller="ada")
+    assert await client.get(other.url("/atlas", "healthy.example.com"), caller="grace")
+    assert not any(task.done() for task in hanging)
+    assert set(threading.enumerate()) == threads
+    for task in hanging:
+        task.cancel()
+    await asyncio.wait(hanging)
+    assert await client.get(other.url("/atlas"), caller="ada")
+
+
+async def test_x4_circuits_are_separate(client: OutboundClient, other: Elsewhere) -> None:
+    """X4: a port that fails closes no other port of its host, and none to other callers."""
+    closed = "http://127.0.0.1:1/"
+    while await _outcome(client, closed) is not CircuitOpenError:
+        pass
+    assert await client.get(other.url("/atlas"))
+    assert await _outcome(client, closed.replace("http", "https")) is TransientError
+    while await _outcome(client, other.url("/down"), "ada") is not CircuitOpenError:
+        pass
+    assert await client.get(other.url("/atlas"), caller="grace")
+    assert await _outcome(client, other.url("/atlas"), "ada") is CircuitOpenError
+
+
+HANGING = f"""
+import os
+import app.main
+from dns.asyncresolver import Resolver
+from fastapi import Request
+
+def read_resolv_conf(self, _):
+    self.nameservers, self.port = ["127.0.0.1"], int(os.environ["NAME_SERVER_PORT"])
+
+Resolver.read_resolv_conf = read_resolv_conf
+build = app.main.create_app
+
+def create_app():
+    service = build()
+
+    @service.get("/hang")
+    async def hang(request: Request) -> None:
+        await request.state.outbound.get("http://silent.example.com/")
+
+    return service
+
+app.main.create_app = create_app
+{AS_IT_IS}
+"""
+
+
+def test_x4_silent_name_server_holds_up_no_exit(settings: Settings) -> None:
+    """X4: the process ends when its calls do."""
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(PATIENCE)
+        environment = {
+            "NAME_SERVER_PORT": str(silent.getsockname()[1]),
+            "OUTBOUND_TOTAL_TIMEOUT": "3",
+        }
+        with serving(settings, program=HANGING, **environment) as service:
+            assert service.get("/live").status_code == 200
+            host, _, port = service.address.removeprefix("http://").partition(":")
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as caller:
+                caller.sendall(b"GET /hang HTTP/1.1\r\nHost: test\r\n\r\n")
+                assert silent.recv(512)
+                service.process.send_signal(signal.SIGTERM)
+                assert service.process.wait(timeout=PATIENCE) == 0

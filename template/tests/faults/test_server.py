@@ -1,6 +1,7 @@
 """The service as a process of its own, as operators run it."""
 
 import json
+import re
 import signal
 import socket
 import time
@@ -11,7 +12,7 @@ import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import AS_IT_IS, PLAIN, Service, serving
+from tests.server import AS_IT_IS, PLAIN, WITH_ROUTES, Service, serving
 from tests.waiting import PATIENCE
 
 
@@ -103,6 +104,24 @@ def test_processes_may_take_their_time_to_start(settings: Settings, tmp_path: Pa
     assert "died" not in output
 
 
+def test_behind_a_proxy_that_removes_a_prefix(settings: Settings) -> None:
+    """X17: pages, redirects and links lead to what clients can call."""
+    with serving(settings, ROOT_PATH="/shop") as service:
+        assert service.get("/ready").json() == {"status": "ready"}
+        assert service.get("/").json()["docs"] == "/shop/docs"
+        assert service.get("/openapi.json").json()["servers"] == [{"url": "/shop"}]
+        for page in ("/docs", "/redoc"):
+            attributes = r"""(?:src|href|url|spec-url)[=:] ?["']([^"']+)"""
+            addresses = re.findall(attributes, service.get(page).text)
+            assert addresses
+            assert all(address.startswith("/shop/") for address in addresses)
+            for address in addresses:
+                assert service.get(address.removeprefix("/shop")).status_code == 200
+        moved = service.get("/docs/")
+        assert moved.status_code == 307
+        assert moved.headers["location"] == f"{service.address}/shop/docs"
+
+
 def test_serves_logs_and_stops(service: Service) -> None:
     """It responds, writes only JSON lines, and exits with 0 on SIGTERM."""
     response = service.get("/ready")
@@ -114,3 +133,22 @@ def test_serves_logs_and_stops(service: Service) -> None:
     lines = [json.loads(line) for line in output.splitlines()]
     assert all(line.keys() >= {"timestamp", "level", "event"} for line in lines)
     assert any("Application startup complete" in line["event"] for line in lines)
+
+
+def test_answered_error_is_logged_once_and_keeps_the_connection(settings: Settings) -> None:
+    """X9: error reporters learn of it, the server does not."""
+    with serving(settings, program=WITH_ROUTES) as service:
+        service.get("/live")
+        ports = set()
+        with httpx2.Client(base_url=service.address, verify=PLAIN) as client:
+            for _ in range(3):
+                response = client.get("/crash")
+                assert response.status_code == 500
+                stream = response.extensions["network_stream"]
+                ports.add(stream.get_extra_info("client_addr"))
+        assert len(ports) == 1
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = service.process.communicate(timeout=PATIENCE)
+    events = [json.loads(line)["event"] for line in output.splitlines()]
+    assert events.count("unhandled_error") == 3
+    assert not [event for event in events if "Exception in ASGI" in event]

@@ -85,6 +85,15 @@ def test_f8_idle_process_ends_soon(settings: Settings) -> None:
         assert within(time.monotonic() - started, 5)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_x4_threads_hold_up_no_exit(settings: Settings, number: signal.Signals) -> None:
+    """X4: a thread that never ends is like one that waits for a silent name server."""
+    with serving(settings, program=WITH_ROUTES) as service:
+        assert service.get("/thread").status_code == 200
+        service.process.send_signal(number)
+        assert service.process.wait(timeout=PATIENCE) == 0
+
+
 @pytest.mark.soak
 def test_f8_rolling_update_loses_nothing(settings: Settings) -> None:
     """F8: behind a load balancer, no request fails while a process is replaced."""

@@ -9,7 +9,7 @@ from tests.server import Service, serving
 
 
 def test_killed_process_is_replaced_at_once(settings: Settings) -> None:
-    """Also while another one hangs, which takes seconds to detect."""
+    """X5: also while another one hangs, which takes seconds to detect."""
     with serving(settings, WEB_CONCURRENCY="2") as service:
         hung, killed = started(service), started(service)
         os.kill(hung, signal.SIGSTOP)

@@ -55,7 +55,6 @@ async def test_o7_token(settings: Settings) -> None:
 
 
 def test_token_cannot_be_guessed() -> None:
-    assert MetricsSettings(metrics_token=SecretStr("")).metrics_token is None
     with pytest.raises(ValidationError, match="fewer than 16"):
         MetricsSettings(metrics_token=SecretStr("guess me"))
 
@@ -83,3 +82,10 @@ async def test_refusals_are_counted(settings: Settings) -> None:
     async with running(app) as state, client_of(app, state, "192.0.2.77") as limited:
         assert [(await limited.get("/")).status_code for _ in range(5)].count(429) == 3
     assert refused() == 3
+
+
+def test_token_of_metrics_that_are_off_is_not_checked() -> None:
+    """X15: and an empty one is none."""
+    short = SecretStr("guess me")
+    assert MetricsSettings(metrics_enabled=False, metrics_token=short).metrics_token is None
+    assert MetricsSettings.model_validate({"metrics_token": ""}).metrics_token is None

@@ -56,6 +56,14 @@ class Server:
         """Let it accept all commands again."""
         self.do("CONFIG", "SET", "maxmemory", "0")
 
+    def be_replica(self) -> None:
+        """Let it be read-only, as a server that was the primary before a failover."""
+        self.do("REPLICAOF", "127.0.0.1", "1")
+
+    def be_primary(self) -> None:
+        """Let it accept writes again."""
+        self.do("REPLICAOF", "NO", "ONE")
+
     def do(self, *command: str) -> dict[str, str]:
         """Send a command directly, not through the service."""
         with Redis.from_url(self.url, legacy_responses=False) as client:

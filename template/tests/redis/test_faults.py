@@ -299,3 +299,50 @@ async def test_late_command_does_not_outlive_the_service(
         assert asyncio.all_tasks() > before
     assert asyncio.all_tasks() <= before
     server.go_on()
+
+
+@pytest.mark.parametrize("stale", ["yes", "no"])
+async def test_failover(settings: Settings, server: Server, stale: str) -> None:
+    """X8: the first refused command drops the connections to a server that became a replica.
+
+    It answers READONLY to writes, or MASTERDOWN to all commands, and closes no connection.
+    """
+    new = Server()
+    new.start()
+    leads_to = server
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", leads_to.port)
+        with suppress(OSError):
+            await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            sink.write(data)
+        sink.close()
+
+    address = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    url = f"redis://127.0.0.1:{address.sockets[0].getsockname()[1]}"
+    values = {
+        "redis_url": SecretStr(url),
+        "redis_max_connections": 5,
+        "redis_timeout": PATIENCE,
+        "circuit_breaker_failure_threshold": 1000,
+    }
+    client = build_redis(settings.model_copy(update=values))
+    redis = OptionalRedis(client, settings.model_copy(update=values))
+
+    async def write() -> None:
+        await client.incr("written")
+
+    await asyncio.gather(*(client.blpop(["nothing"], timeout=0.1) for _ in range(5)))
+    server.do("CONFIG", "SET", "replica-serve-stale-data", stale)
+    server.be_replica()
+    leads_to = new
+    assert not await use(redis, write)
+    assert all(await asyncio.gather(*(use(redis, write) for _ in range(20))))
+    assert await client.get("written") == b"20"
+    await close_redis(client)
+    address.close()
+    await address.wait_closed()
+    new.kill()

@@ -32,14 +32,14 @@ def limiter(redis: OptionalRedis, request: pytest.FixtureRequest) -> RedisRateLi
 
 
 async def test_hundred_at_once_never_pass_the_limit(limiter: RedisRateLimiter) -> None:
-    decisions = await asyncio.gather(*(limiter.hit(LIMIT, "client") for _ in range(100)))
+    decisions = await asyncio.gather(*(limiter.hit([(LIMIT, "client")]) for _ in range(100)))
     assert sum(decision.allowed for decision in decisions) == 20
     assert sorted(d.remaining for d in decisions if d.allowed) == list(range(20))
 
 
 async def test_caller_who_goes_takes_nobody_with_it(limiter: RedisRateLimiter) -> None:
     """They share a round trip."""
-    calls = [asyncio.create_task(limiter.hit(LIMIT, "client")) for _ in range(10)]
+    calls = [asyncio.create_task(limiter.hit([(LIMIT, "client")])) for _ in range(10)]
     await asyncio.sleep(0)
     calls[0].cancel()
     calls[5].cancel()
@@ -55,7 +55,7 @@ async def test_unexpected_error_reaches_everybody(
         return b"nonsense"
 
     monkeypatch.setattr(limiter, "_script", nonsense)
-    calls = [asyncio.create_task(limiter.hit(LIMIT, "client")) for _ in range(3)]
+    calls = [asyncio.create_task(limiter.hit([(LIMIT, "client")])) for _ in range(3)]
     for outcome in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(outcome, ValueError)
 
@@ -66,7 +66,7 @@ async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimit
     passed: list[tuple[float, float]] = []
     while len(passed) < 50:
         before = time.monotonic()
-        if (await limiter.hit(limit, "client")).allowed:
+        if (await limiter.hit([(limit, "client")])).allowed:
             passed.append((before, time.monotonic()))
         await asyncio.sleep(0.005)
     # By the server's clock, each came between our two times.
@@ -76,9 +76,9 @@ async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimit
 
 async def test_tells_what_is_left_and_when_there_is_more(limiter: RedisRateLimiter) -> None:
     began = time.monotonic()
-    first = await limiter.hit(LIMIT, "client")
+    first = await limiter.hit([(LIMIT, "client")])
     await asyncio.sleep(0.05)
-    second = await limiter.hit(LIMIT, "client")
+    second = await limiter.hit([(LIMIT, "client")])
     took = time.monotonic() - began
     assert (first.remaining, second.remaining) == (19, 18)
     assert first.reset == 60
@@ -87,18 +87,34 @@ async def test_tells_what_is_left_and_when_there_is_more(limiter: RedisRateLimit
 
 async def test_refused_requests_do_not_count(limiter: RedisRateLimiter) -> None:
     limit = Limit("requests", requests=1, seconds=2)
-    assert (await limiter.hit(limit, "client")).allowed
-    for refused in await asyncio.gather(*(limiter.hit(limit, "client") for _ in range(50))):
+    assert (await limiter.hit([(limit, "client")])).allowed
+    for refused in await asyncio.gather(*(limiter.hit([(limit, "client")]) for _ in range(50))):
         assert not refused.allowed
         assert 0 < refused.reset <= 2
     await asyncio.sleep(refused.reset + 0.01)
-    assert (await limiter.hit(limit, "client")).allowed
+    assert (await limiter.hit([(limit, "client")])).allowed
+
+
+async def test_x21_request_passes_all_its_limits_or_counts_for_none(
+    limiter: RedisRateLimiter,
+) -> None:
+    """X21: also among requests that share a round trip."""
+    small, large = Limit("small", 2), Limit("large", 3)
+    names = ["ada"] * 5 + ["bob"] * 2 + ["eve"]
+    decisions = await asyncio.gather(
+        *(limiter.hit([(small, name), (large, "home")]) for name in names)
+    )
+    assert [decision.allowed for decision in decisions] == [True] * 2 + [False] * 3 + [True] + [
+        False
+    ] * 2
+    assert [decision.limit for decision in decisions] == [small] * 5 + [large] * 3
+    assert (await limiter.hit([(small, "eve")])).remaining == 1
 
 
 async def test_nothing_stays_of_a_client_that_is_gone(
     limiter: RedisRateLimiter, redis: OptionalRedis
 ) -> None:
-    await limiter.hit(Limit("requests", 5, seconds=1), "client")
+    await limiter.hit([(Limit("requests", 5, seconds=1), "client")])
     (key,) = await redis.client.keys(f"{limiter._prefix}*")
     assert 0 < await redis.client.pttl(key) <= 1000
 
@@ -110,7 +126,7 @@ async def test_server_whose_clock_was_set_back(
     future = (time.time() + 3600) * 1000
     members = {str(number): future + number for number in range(20)}
     await redis.client.zadd(f"{limiter._prefix}:limit:requests:client", members)
-    decision = await limiter.hit(LIMIT, "client")
+    decision = await limiter.hit([(LIMIT, "client")])
     assert (decision.allowed, decision.remaining) == (True, 19)
 
 
@@ -128,7 +144,7 @@ async def main():
     await redis.client.ping()
     print("ready", flush=True)
     sys.stdin.readline()
-    hits = [limiter.hit(Limit("requests", 20), "client") for _ in range(50)]
+    hits = [limiter.hit([(Limit("requests", 20), "client")]) for _ in range(50)]
     print(sum(decision.allowed for decision in await asyncio.gather(*hits)))
 
 asyncio.run(main())
@@ -153,12 +169,12 @@ async def test_without_redis_the_process_counts_alone(server: Server, settings: 
     limiter = RedisRateLimiter(
         OptionalRedis(client, settings), prefix="away", fallback=InProcessRateLimiter()
     )
-    await limiter.hit(LIMIT, "client")
+    await limiter.hit([(LIMIT, "client")])
     server.kill()
-    decisions = [await limiter.hit(LIMIT, "client") for _ in range(40)]
+    decisions = [await limiter.hit([(LIMIT, "client")]) for _ in range(40)]
     assert sum(decision.allowed for decision in decisions) == 20
     server.start()
     await asyncio.sleep(0.25)
-    await limiter.hit(LIMIT, "late")
+    await limiter.hit([(LIMIT, "late")])
     assert await client.zcard("away:limit:requests:late") == 1
     await close_redis(client)

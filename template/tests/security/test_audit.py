@@ -20,6 +20,7 @@ from tests.accounts import (
     attempt,
     login,
     make_admin,
+    prove,
     register,
     sign_in,
 )
@@ -63,7 +64,7 @@ async def test_o11_what_owners_do(watched_client: httpx2.AsyncClient, output: St
     assert events(output) == [("user_changed", ada, ada)]
     change = {"current_password": PASSWORD, "new_password": "another good one"}
     assert (await client.put(f"{ME}/password", json=change)).status_code == 204
-    assert events(output) == [("password_changed", ada, ada)]
+    assert events(output) == [("reauthenticated", ada, ada), ("password_changed", ada, ada)]
 
     await login(client, "ada", "another good one")
     (other,) = (
@@ -81,8 +82,9 @@ async def test_o11_what_owners_do(watched_client: httpx2.AsyncClient, output: St
     assert events(output)[1:] == [("logged_out_everywhere", ada, ada)]
 
     client.headers.update((await login(client, "ada", "another good one")).bearer)
+    await prove(client, "another good one")
     assert (await client.delete(ME)).status_code == 204
-    assert events(output)[1:] == [("user_deleted", ada, ada)]
+    assert events(output)[1:] == [("reauthenticated", ada, ada), ("user_deleted", ada, ada)]
 
 
 @pytest.mark.usefixtures("committed")

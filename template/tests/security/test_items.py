@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from app.features import State
 from app.models.user import User
-from tests.accounts import ME, make_admin, sign_in
+from tests.accounts import ME, make_admin, prove, sign_in
 from tests.conftest import SessionFactory
 from tests.security.conftest import SERVER_DECIDES
 
@@ -79,5 +79,6 @@ class TestItems:
         session_factory: SessionFactory,
     ) -> None:
         await make_admin(session_factory, "eve")
+        await prove(client)
         assert (await client.delete(ME)).status_code == 204
         assert (await eve.get(f"/api/v1/items/{item['id']}")).status_code == 404

@@ -22,6 +22,7 @@ def limited_app(settings: Settings) -> FastAPI:
         "rate_limit_enabled": True,
         "rate_limit_per_minute": 10,
         "rate_limit_auth_per_minute": 5,
+        "rate_limit_address_per_minute": 25,
     }
     return create_app(settings.model_copy(update=limits))
 
@@ -51,6 +52,46 @@ async def test_user_is_the_same_at_every_address(
         assert statuses == [200] * 10 + [429] * 10
         # A client with the same address has a separate count.
         assert (await elsewhere.get("/")).status_code == 200
+
+
+async def test_x21_many_accounts_at_one_address_share_its_limit(
+    limited_app: FastAPI, limited: State, client: httpx2.AsyncClient
+) -> None:
+    """X21: each account has its limit, and all of them together have that of their address."""
+    accounts = []
+    for number, name in enumerate(("ada", "bob", "eve", "sue")):
+        async with client_of(limited_app, limited, f"192.0.2.{number}") as elsewhere:
+            await register(elsewhere, name)
+            accounts.append(await login(elsewhere, name))
+    answers = [
+        await client.get(ME, headers=account.bearer) for account in accounts for _ in range(12)
+    ]
+    statuses = [answer.status_code for answer in answers]
+    # Ten of each account; what its own limit refuses does not count for its neighbours.
+    assert statuses == ([200] * 10 + [429] * 2) * 2 + [200] * 5 + [429] * 19
+    limits = [answer.headers["ratelimit-limit"] for answer in answers]
+    assert [limits[n] for n in (0, 11, 24, 28, 29, 47)] == ["10", "10", "25", "25", "25", "25"]
+    assert answers[28].headers["ratelimit-remaining"] == "0"
+    # An account that others have left no room at one address goes on at another.
+    async with client_of(limited_app, limited, "192.0.2.9") as elsewhere:
+        assert (await elsewhere.get(ME, headers=accounts[3].bearer)).status_code == 200
+
+
+async def test_x21_one_account_is_never_held_by_the_limit_of_its_address(
+    settings: Settings, limited: State
+) -> None:
+    """X21: the limit of an address is at least that of a user."""
+    limits = {
+        "rate_limit_enabled": True,
+        "rate_limit_per_minute": 10,
+        "rate_limit_address_per_minute": 5,
+    }
+    app = create_app(settings.model_copy(update=limits))
+    async with client_of(app, limited) as client:
+        await register(client, "ada")
+        tokens = await login(client, "ada")
+        answers = [await client.get(ME, headers=tokens.bearer) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
 
 
 async def test_o5_tokens_that_are_not_ours_are_nobody(

@@ -2,6 +2,8 @@
 
 import asyncio
 from base64 import b64encode, urlsafe_b64decode
+from datetime import timedelta
+from ipaddress import ip_network
 from uuid import uuid4
 
 import httpx2
@@ -19,6 +21,7 @@ from app.core.config import Settings
 from app.features import State
 from app.models.user import User
 from app.models.user_session import UserSession
+from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.services.auth import AuthService
 from tests.accounts import (
@@ -30,6 +33,7 @@ from tests.accounts import (
     attempt,
     login,
     make_admin,
+    prove,
     register,
     sign_in,
 )
@@ -208,7 +212,9 @@ async def test_t12_new_rights_end_all_sessions(
 
 
 async def test_t12_deletion_ends_all_sessions(client: httpx2.AsyncClient, tokens: Tokens) -> None:
-    assert (await client.delete(ME, headers=tokens.bearer)).status_code == 204
+    client.headers.update(tokens.bearer)
+    await prove(client)
+    assert (await client.delete(ME)).status_code == 204
     await assert_dead(client, tokens)
     assert (await attempt(client, "ada")).status_code == 401
 
@@ -327,10 +333,11 @@ async def test_t13_the_shorter_limit_counts(
 async def test_t16_expired_sessions_are_purged_by_an_index(
     client: httpx2.AsyncClient, tokens: Tokens, session_factory: SessionFactory
 ) -> None:
-    await age(session_factory, 8)
+    known_for = timedelta(days=20)
+    await age(session_factory, 21)
     live = await login(client, "ada")
     async with session_factory.begin() as session:
-        assert await UserSessionRepository(session).purge() == 1
+        assert await UserSessionRepository(session).purge(known_for) == 1
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = await session.scalars(
             text("EXPLAIN DELETE FROM user_sessions WHERE expires_at <= now()")
@@ -338,6 +345,22 @@ async def test_t16_expired_sessions_are_purged_by_an_index(
         assert "ix_user_sessions_expires_at" in "\n".join(plan)
     await assert_live(client, live)
     assert (await tokens.renew(client)).status_code == 401
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_x20_known_networks_outlive_their_sessions(
+    session_factory: SessionFactory, settings: Settings
+) -> None:
+    """X20: the purge and the login agree on how long a login makes a network known."""
+    known_for = timedelta(days=settings.known_network_days)
+    for days, is_known in ((8, True), (settings.known_network_days - 9, True), (1, False)):
+        await age(session_factory, days)
+        async with session_factory.begin() as session:
+            found = await UserRepository(session).find_for_login(
+                "ada", ip_network("127.0.0.1/32"), known_for
+            )
+            assert (found[1] is not None) == is_known
+            assert await UserSessionRepository(session).purge(known_for) == (not is_known)
 
 
 @pytest.mark.parametrize(

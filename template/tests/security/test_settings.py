@@ -15,8 +15,11 @@ KEY = token_urlsafe(48)
 pytestmark = pytest.mark.usefixtures("settings")
 
 WEAK = {
-    "missing": ({"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is shorter than the 32 bytes of HS256"),
-    "short": ({"JWT_SECRET_KEY": "hunter2"}, "JWT_SECRET_KEY is shorter"),
+    "missing": ({"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is missing"),
+    "short": (
+        {"JWT_SECRET_KEY": "hunter2"},
+        "JWT_SECRET_KEY is shorter than the 32 bytes of HS256",
+    ),
     "placeholder": ({"JWT_SECRET_KEY": "change-me-" * 5}, "JWT_SECRET_KEY is no random key"),
     "hidden": (
         {"JWT_SECRET_KEY": f"My-Secret-{token_urlsafe(32)}"},
@@ -77,6 +80,23 @@ def test_c21_the_process_ends_and_names_all_of_them() -> None:
 )
 def test_random_keys_pass(key: str) -> None:
     load_settings(database_url=URL, jwt_previous_secret_key="", jwt_secret_key=key)
+
+
+def test_x15_case_of_the_algorithm_does_not_matter() -> None:
+    settings = load_settings(database_url=URL, jwt_secret_key=KEY, jwt_algorithm="hs256")
+    assert settings.jwt_algorithm == "HS256"
+
+
+def test_x15_limit_that_is_off_is_not_checked() -> None:
+    settings = load_settings(
+        database_url=URL,
+        jwt_secret_key=KEY,
+        rate_limit_enabled=False,
+        rate_limit_auth_per_minute=0,
+    )
+    assert settings.rate_limit_auth_per_minute == 30
+    with pytest.raises(SettingsError, match="RATE_LIMIT_AUTH_PER_MINUTE"):
+        load_settings(database_url=URL, jwt_secret_key=KEY, rate_limit_auth_per_minute=0)
 
 
 def test_development_takes_cheap_hashes() -> None:

@@ -12,6 +12,7 @@ import uvicorn
 
 from app.core.config import Settings
 from app.main import create_app
+from app.middleware.unhandled_errors import AnsweredErrorMiddleware
 from dev.process import free_port
 from tests.tracing.conftest import routes
 from tests.tracing.receiver import Receiver
@@ -22,17 +23,20 @@ async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service on a real server; at the end, all spans have been sent."""
     app = create_app(settings)
     app.include_router(routes)
-    config = uvicorn.Config(app, port=free_port(), log_config=None, access_log=False)
+    answering = AnsweredErrorMiddleware(app)  # as `app serve` has it
+    config = uvicorn.Config(answering, port=free_port(), log_config=None, access_log=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
-    async with httpx2.AsyncClient(
-        base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}
-    ) as client:
-        yield client
-    server.should_exit = True
-    await serving
+    try:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{config.port}", headers={"Host": "test"}, timeout=60
+        ) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await serving
 
 
 Line = dict[str, Any]

@@ -84,8 +84,8 @@ def test_purge_tells_what_it_did(run: CliRunner, settings: Settings) -> None:
     assert run.invoke(cli, [*ADMIN, "--generate-password"]).exit_code == 0
     execute(
         settings.database_url,
-        "INSERT INTO user_sessions (id, user_id, refresh_hash, expires_at) SELECT"
-        " gen_random_uuid(), id, '', now() + n * interval '1 day'"
+        "INSERT INTO user_sessions (id, user_id, refresh_hash, created_at, expires_at) SELECT"
+        " gen_random_uuid(), id, '', now() - interval '90 days', now() + n * interval '1 day'"
         " FROM users, generate_series(-2, 1) AS n",
         "INSERT INTO login_failures VALUES ('a', 1, now() - interval '2 hours'), ('b', 1, now())",
     )

@@ -1,6 +1,7 @@
 """The command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,21 @@ def test_wrong_settings_are_told_in_words() -> None:
     assert "Traceback" not in result.output
 
 
-def test_database_away_is_told_in_words(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2@127.0.0.1:1/app")
-    result = run.invoke(cli, ["migrate"])
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:1", "nothing listens there"),
+        ("/app?host=/nowhere", "there is no such socket or file"),
+    ],
+)
+def test_database_away_is_told_in_words(run: CliRunner, address: str, reason: str) -> None:
+    """X18: no names of classes or drivers."""
+    path = "" if "?" in address else "/app"
+    url = f"postgresql://app:hunter2@{address}{path}"
+    result = run.invoke(cli, ["migrate"], env={"DATABASE_URL": url})
     assert result.exit_code == 1
-    assert "DATABASE_URL" in result.output
+    assert f"cannot be used ({reason}): check DATABASE_URL" in result.output
+    assert "Error: postgresql://app:***@" in result.output
     assert "hunter2" not in result.output
     assert isinstance(result.exception, SystemExit)
 
@@ -80,3 +91,22 @@ def test_outside_the_project(
     result = run.invoke(cli, [command])
     assert result.exit_code == 1
     assert "is not the project's directory" in result.output
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_two_heads(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """X16: one sentence that says what to do."""
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    shutil.copy("alembic.ini", tmp_path)
+    for name in ("one", "other"):
+        (versions / f"{name}.py").write_text(f"revision, down_revision = {name!r}, None\n")
+    monkeypatch.chdir(tmp_path)
+    result = run.invoke(cli, [command])
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The migrations have 2 heads, one and other: join them with "
+        "`uv run alembic merge heads`.\n"
+    )

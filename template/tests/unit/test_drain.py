@@ -2,13 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from app.server import drain
 from app.server.drain import Drain
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -48,3 +50,17 @@ async def test_nothing_is_taken_where_nobody_serves() -> None:
     """In a thread, or with the default handler, there is no server."""
     with Drain(1).before_the_server():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_x4_last_collection_is_skipped() -> None:
+    """X4: searching all modules for garbage would be most of the CPU of an idle exit."""
+    program = """
+import atexit, gc
+from app.server.drain import end_process
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+end_process(3)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, timeout=PATIENCE
+    )
+    assert (ended.returncode, ended.stdout.split()) == (3, [b"True"])

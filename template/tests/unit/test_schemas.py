@@ -40,6 +40,14 @@ def test_numbers_that_json_does_not_know(bad: float) -> None:
         Note.model_validate({"data": {"a": [bad]}})
 
 
+def test_enormous_integers() -> None:
+    """X1: writing a few hundred would delay all other requests."""
+    assert Note(data=[2**1024 - 1, -(2**1024) + 1, 2**63])
+    for bad in (2**1024, -(2**1024), 10**4000):
+        with pytest.raises(ValidationError, match="range of a double"):
+            Note(data=[bad])
+
+
 def test_depth_is_bounded() -> None:
     """A6: deep nesting exhausts stacks, in this service or another."""
     Note(data=nested(MAX_JSON_DEPTH))

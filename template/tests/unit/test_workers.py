@@ -70,6 +70,7 @@ def answer(*processes: Process, started: bool = True) -> None:
 
 
 def test_process_that_starts_is_left_alone(workers: Workers, clock: Clock) -> None:
+    """X5: it has a minute until it answers."""
     before = set(workers.processes)
     slow, importing, ready = workers.processes
     for _ in range(SECONDS_TO_START - 1):
@@ -87,6 +88,7 @@ def test_process_that_starts_is_left_alone(workers: Workers, clock: Clock) -> No
 
 
 def test_process_that_ends_is_replaced_while_others_start(workers: Workers) -> None:
+    """X5: at the next look, twice a second."""
     _, killed, _ = before = tuple(workers.processes)
     killed.process.kill()
     workers.keep_subprocess_alive()
@@ -95,6 +97,7 @@ def test_process_that_ends_is_replaced_while_others_start(workers: Workers) -> N
 
 
 def test_process_that_hangs_is_replaced_soon(workers: Workers, clock: Clock) -> None:
+    """X5: once it serves, it has seconds to answer."""
     before = set(workers.processes)
     hung, *others = workers.processes
     answer(*before)
@@ -112,7 +115,7 @@ def test_process_that_hangs_is_replaced_soon(workers: Workers, clock: Clock) -> 
 
 
 def test_late_answer_counts(workers: Workers, clock: Clock) -> None:
-    """The supervisor itself may have been late."""
+    """X5: the supervisor itself may have been late."""
     before = set(workers.processes)
     for _ in range(3):
         clock.now += 2 * SECONDS_TO_START

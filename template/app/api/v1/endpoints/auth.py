@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, status
 
 from app.dependencies.auth import AuthServiceDep, CurrentSession, CurrentUser
-from app.schemas.auth import LoginForm, RefreshToken, SessionRead, TokenPair
+from app.schemas.auth import LoginForm, Reauthentication, RefreshToken, SessionRead, TokenPair
 from app.schemas.user import UserCreate, UserRead
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -28,6 +28,17 @@ async def login(form: Annotated[LoginForm, Form()], auth: AuthServiceDep) -> Tok
 async def refresh(data: RefreshToken, auth: AuthServiceDep) -> TokenPair:
     """Get the next pair of tokens. Each token works once: sending it again ends the session."""
     return await auth.refresh_access_token(data.refresh_token)
+
+
+@router.post("/reauthenticate", status_code=status.HTTP_204_NO_CONTENT)
+async def reauthenticate(
+    data: Reauthentication, session: CurrentSession, auth: AuthServiceDep
+) -> None:
+    """Send your password again. For ten minutes, this session may make sensitive changes.
+
+    403 if it is wrong. After several wrong passwords, 429 says how long to wait.
+    """
+    await auth.reauthenticate(session, data.password.get_secret_value())
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT)

@@ -6,10 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, status
 
 from app.api.deprecation import deprecated
+from app.api.ids import id_path
 from app.dependencies.items import ItemImportServiceDep, ItemServiceDep
 from app.schemas.item import ItemId, ItemImport, ItemPage, ItemPageQuery, ItemRead, ItemWrite
 
 router = APIRouter(prefix="/items", tags=["items"])
+
+ONE_ITEM = id_path("item_id")
 
 superseded = deprecated(
     since=datetime(2026, 11, 1, tzinfo=UTC),
@@ -41,19 +44,19 @@ async def import_item(data: ItemImport, imports: ItemImportServiceDep) -> ItemRe
     return await imports.create_from(str(data.url))
 
 
-@router.get("/{item_id}")
+@router.get(ONE_ITEM)
 async def read_item(item_id: ItemId, items: ItemServiceDep) -> ItemRead:
     """Return one item."""
     return await items.get(item_id)
 
 
-@router.put("/{item_id}")
+@router.put(ONE_ITEM)
 async def replace_item(item_id: ItemId, data: ItemWrite, items: ItemServiceDep) -> ItemRead:
     """Replace the contents of an item. Omitted fields get their defaults."""
     return await items.replace(item_id, data)
 
 
-@router.delete("/{item_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(ONE_ITEM, status_code=status.HTTP_204_NO_CONTENT)
 async def delete_item(item_id: ItemId, items: ItemServiceDep) -> None:
     """Delete an item."""
     await items.delete(item_id)

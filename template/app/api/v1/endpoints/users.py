@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi.responses import StreamingResponse
 
 from app.accounts.permissions import Permission
+from app.api.ids import id_path
 from app.dependencies.auth import (
     CurrentAdmin,
     CurrentSession,
@@ -16,13 +18,17 @@ from app.schemas.pagination import Id
 from app.schemas.user import (
     PasswordChange,
     UserAdminUpdate,
+    UserExport,
     UserPage,
     UserPageQuery,
     UserRead,
     UserUpdate,
 )
+from app.services.export import export_document
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+ONE_USER = id_path("user_id")
 
 may_read_users = Depends(require_permission(Permission.READ_USERS))
 
@@ -33,24 +39,49 @@ async def read_me(user: CurrentUser) -> UserRead:
     return UserRead.model_validate(user)
 
 
+@router.get("/me/export", response_class=StreamingResponse, responses={200: {"model": UserExport}})
+async def export_me(request: Request, user: CurrentUser) -> StreamingResponse:
+    """Return everything that is stored about you."""
+    state = request.state
+    return StreamingResponse(
+        export_document(
+            UserRead.model_validate(user), state.exports, state.session_factory, user.id
+        ),
+        media_type="application/json",
+        headers={
+            "Content-Disposition": 'attachment; filename="export.json"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
 @router.put("/me")
-async def update_me(data: UserUpdate, user: CurrentUser, users: UserServiceDep) -> UserRead:
-    """Change your account. A new e-mail address requires your password."""
-    return await users.update_own(user, data)
+async def update_me(data: UserUpdate, session: CurrentSession, users: UserServiceDep) -> UserRead:
+    """Change your account.
+
+    A new e-mail address or username requires your password: in `current_password`, or within the
+    last ten minutes by `POST /auth/reauthenticate`. Otherwise, the response is a 403 with the
+    `error_code` `reauthentication_required`.
+    """
+    return await users.update_own(session, data)
 
 
 @router.put("/me/password", status_code=status.HTTP_204_NO_CONTENT)
 async def change_password(
     data: PasswordChange, session: CurrentSession, users: UserServiceDep
 ) -> None:
-    """Change your password. All your other sessions end."""
+    """Change your password, with the current one each time. All your other sessions end."""
     await users.change_password(session, data)
 
 
 @router.delete("/me", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_me(user: CurrentUser, users: UserServiceDep) -> None:
-    """Delete your account and everything that belongs to it."""
-    await users.delete_own(user)
+async def delete_me(session: CurrentSession, users: UserServiceDep) -> None:
+    """Delete your account and everything that belongs to it.
+
+    It requires `POST /auth/reauthenticate` within the last ten minutes. Otherwise, the response is
+    a 403 with the `error_code` `reauthentication_required`.
+    """
+    await users.delete_own(session)
 
 
 @router.get("/", dependencies=[may_read_users])
@@ -59,14 +90,14 @@ async def list_users(query: Annotated[UserPageQuery, Query()], users: UserServic
     return await users.page(query)
 
 
-@router.get("/{user_id}", dependencies=[may_read_users])
+@router.get(ONE_USER, dependencies=[may_read_users])
 async def read_user(user_id: Id, users: UserServiceDep) -> UserRead:
     """Return an account."""
     return await users.get(user_id)
 
 
 # They require the role, not a permission: its holder could make themselves an admin.
-@router.put("/{user_id}")
+@router.put(ONE_USER)
 async def update_user(
     user_id: Id, data: UserAdminUpdate, admin: CurrentAdmin, users: UserServiceDep
 ) -> UserRead:
@@ -74,7 +105,7 @@ async def update_user(
     return await users.update(admin, user_id, data)
 
 
-@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(ONE_USER, status_code=status.HTTP_204_NO_CONTENT)
 async def delete_user(user_id: Id, admin: CurrentAdmin, users: UserServiceDep) -> None:
     """Delete an account and everything that belongs to it."""
     await users.delete(admin, user_id)
