@@ -90,7 +90,11 @@ _SESSION: JsonDict = {
     "last_used_at": "2026-01-31T10:00:00Z",
     "expires_at": "2026-02-07T10:00:00Z",
 }
-STORED_SESSION: JsonDict = {**_SESSION, "authenticated_at": None, "revoked_at": None}
+STORED_SESSION: JsonDict = {
+    **_SESSION,
+    "authenticated_at": "2026-01-31T09:30:00Z",
+    "revoked_at": "2026-02-01T08:00:00Z",
+}
 
 
 class SessionRead(Schema):
