@@ -22,9 +22,8 @@ from app.db.errors import DatabaseAccessError
 from app.db.migrations import (
     MigrationError,
     OutsideProjectError,
-    direct_url,
     read_revisions,
-    upgrade,
+    upgrade_database,
 )
 from app.features import FEATURES
 from app.server.drain import end_process
@@ -98,8 +97,7 @@ def migrate(revision: str) -> None:
 
     Replicas may run it at the same time: one works, the others wait.
     """
-    settings = _settings_with_logging()
-    upgrade(direct_url(settings), revision, lock_timeout=settings.migration_lock_timeout)
+    upgrade_database(_settings_with_logging(), revision)
 
 
 @cli.command()

@@ -97,13 +97,17 @@ async def translate_database_errors() -> AsyncGenerator[None]:
 
 
 @contextmanager
-def explain_access_errors(url: URL) -> Iterator[None]:
-    """Raise `DatabaseAccessError` for errors of a wrong URL or an unreachable server."""
+def explain_access_errors(url: URL, setting: str = "DATABASE_URL") -> Iterator[None]:
+    """Raise `DatabaseAccessError` for errors of a wrong URL or an unreachable server.
+
+    The message names the setting that the URL is from.
+    """
     try:
         yield
     except DBAPIError as error:
         sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        if not sqlstate.startswith((*_REFUSED_SQLSTATES, "08", "25006")):
+        expected = sqlstate.startswith((*_REFUSED_SQLSTATES, "08", "25006"))
+        if not expected and not error.connection_invalidated:
             raise
         reason = reason_of(error)
     except OSError as error:
@@ -113,7 +117,7 @@ def explain_access_errors(url: URL) -> Iterator[None]:
     else:
         return
     shown = url.set(drivername="postgresql", query={}).render_as_string()
-    raise DatabaseAccessError(f"{shown} cannot be used ({reason}): check DATABASE_URL.")
+    raise DatabaseAccessError(f"{shown} cannot be used ({reason}): check {setting}.")
 
 
 def _in_words(error: OSError) -> str:

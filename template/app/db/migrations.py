@@ -106,12 +106,26 @@ def read_revisions() -> Revisions:
     return Revisions(head=heads[0] if heads else None, known=known)
 
 
+def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> None:
+    """Migrate the database of the settings to `revision`. Raises as `upgrade` does."""
+    upgrade(
+        direct_url(settings),
+        revision,
+        lock_timeout=settings.migration_lock_timeout,
+        setting="MIGRATION_DATABASE_URL" if settings.migration_database_url else "DATABASE_URL",
+    )
+
+
 def upgrade(
-    database_url: URL, revision: str = "head", *, lock_timeout: float = LOCK_TIMEOUT
+    database_url: URL,
+    revision: str = "head",
+    *,
+    lock_timeout: float = LOCK_TIMEOUT,
+    setting: str = "DATABASE_URL",
 ) -> None:
     """Migrate the database to `revision`. Several processes may do so at the same time.
 
-    Each waits up to `lock_timeout` seconds for the others.
+    Each waits up to `lock_timeout` seconds for the others. Errors name `setting`.
 
     Raises:
         DatabaseAccessError: the database is unreachable or refuses access.
@@ -123,7 +137,7 @@ def upgrade(
         read_revisions()  # so that two heads are reported
         # An old replica that restarts during the rollout of a newer build has nothing to do.
         config.attributes["skip_if_newer"] = True
-    with explain_access_errors(database_url):
+    with explain_access_errors(database_url, setting):
         try:
             command.upgrade(config, revision)
         except CommandError as error:

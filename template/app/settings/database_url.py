@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.settings.url import require_escapes
+from app.settings.url import require_escapes, require_host_name
 
 _DIALECTS = ("postgresql+asyncpg", "postgresql", "postgres")
 _TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -49,6 +49,9 @@ def parse_database_url(value: object) -> URL:
         raise ValueError("names no database")
     if url.port is not None and not 0 < url.port <= _LARGEST_PORT:
         raise ValueError("has an impossible port")
+    for host in (url.host or "", *str(url.query.get("host", "")).split(",")):
+        if not host.startswith("/"):  # it is no directory of a socket
+            require_host_name(host)
     return url.set(drivername="postgresql+asyncpg", query=_parse_query(url))
 
 

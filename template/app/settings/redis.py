@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from app import PROJECT_SLUG
 from app.settings.base import PLACEHOLDER_PASSWORDS, UsedIf, in_production
 from app.settings.resilience import ResilienceSettings
-from app.settings.url import require_escapes
+from app.settings.url import require_escapes, require_host_name
 
 _SCHEMES = {
     "redis": "redis",
@@ -57,6 +57,7 @@ def parse_redis_url(value: SecretStr) -> SecretStr:
         raise ValueError("has a parameter that is not supported")
     if missing:
         raise ValueError("does not say where Redis is")
+    require_host_name(parts.hostname or "")
     if scheme != "unix" and not (parts.path in {"", "/"} or parts.path[1:].isdecimal()):
         raise ValueError("has a database that is no number")  # redis-py would take 0 instead
     return SecretStr(url)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from app import PROJECT_SLUG
 from app.settings.base import BaseServiceSettings, UsedIf
-from app.settings.url import require_escapes
+from app.settings.url import require_escapes, require_host_name
 
 GRPC_PORT = 4317
 
@@ -26,6 +26,7 @@ def check_endpoint(url: str) -> str:
         raise ValueError("is no address") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and name a host")
+    require_host_name(parts.hostname)
     if port == GRPC_PORT:
         raise ValueError("has the port of OTLP over gRPC: this is OTLP over HTTP, usually 4318")
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Rules of all URLs that hold a password."""
+"""Rules of all URLs that are settings."""
 
 import re
 
@@ -20,3 +20,15 @@ def require_escapes(url: str) -> None:
         )
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         raise ValueError("has an unescaped space or line break: percent-encode it, as %20")
+
+
+def require_host_name(host: str) -> None:
+    """Check that `host` can be asked for in DNS. An IP address can.
+
+    Raises:
+        ValueError: it cannot: a label, a part between dots, is empty or longer than 63 characters.
+    """
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError("has an impossible host name") from None

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import Settings
 from app.db.base import Base
+from app.db.errors import DatabaseAccessError
 from app.db.migrations import (
     LOCK_KEY,
     MigrationError,
@@ -128,10 +129,21 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "migrations" / "versions"
 
 
-def add_revision(versions: Path, name: str, after: object) -> None:
-    """Add a revision that does nothing."""
-    revision = f"revision, down_revision = {name!r}, {after!r}\n\ndef upgrade(): pass\n"
-    (versions / f"{name}.py").write_text(revision)
+def add_revision(versions: Path, name: str, after: object, *, sql: str = "SELECT 1") -> None:
+    """Add a revision that runs `sql`."""
+    (versions / f"{name}.py").write_text(
+        "from alembic import op\n\n"
+        f"revision, down_revision = {name!r}, {after!r}\n\n"
+        f"def upgrade(): op.execute({sql!r})\n"
+    )
+
+
+def test_lost_connection_is_told_in_words(empty_database: URL, versions: Path) -> None:
+    """X16, X18: such as by a failover in the middle of a migration."""
+    end = "SELECT pg_terminate_backend(pg_backend_pid())"
+    add_revision(versions, "lost", after=read_revisions().head, sql=end)
+    with pytest.raises(DatabaseAccessError, match=r"cannot be used .*: check DATABASE_URL"):
+        upgrade(empty_database)
 
 
 def test_two_heads_are_told_in_words(empty_database: URL, versions: Path) -> None:

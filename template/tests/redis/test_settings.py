@@ -88,6 +88,13 @@ def test_other_text_that_programs_read_differently(url: str) -> None:
         load_settings(database_url=DATABASE, redis_url=url)
 
 
+@pytest.mark.parametrize("host", ["cache..internal", "a" * 64])
+def test_impossible_host_name(host: str) -> None:
+    """X11."""
+    with pytest.raises(SettingsError, match="REDIS_URL has an impossible host name"):
+        load_settings(database_url=DATABASE, redis_url=f"redis://{host}/0")
+
+
 def test_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL")
     with pytest.raises(SettingsError, match="REDIS_URL is missing"):

@@ -15,6 +15,7 @@ from app.settings.tracing import TelemetrySettings
         ("http://collector:4317", "over gRPC"),
         ("http://collector:port", "no address"),
         ("http://[::1", "no address"),
+        ("http://collector..internal:4318", "impossible host name"),
         ("http://user:pass#word@collector:4318", "unescaped"),
     ],
 )

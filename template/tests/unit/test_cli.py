@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from socket import EAI_NONAME, gaierror
 
 import pytest
 from click.testing import CliRunner
@@ -73,6 +74,29 @@ def test_database_away_is_told_in_words(run: CliRunner, address: str, reason: st
     assert "Error: postgresql://app:***@" in result.output
     assert "hunter2" not in result.output
     assert isinstance(result.exception, SystemExit)
+
+
+def test_unknown_host_name_is_told_in_words(
+    run: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X18: the resolver's answer is ours, so that no name server of others is asked."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    url = "postgresql://app:hunter2@primary.invalid/app"
+    result = run.invoke(cli, ["migrate"], env={"DATABASE_URL": url})
+    assert result.exit_code == 1
+    assert "(its host name is unknown): check DATABASE_URL" in result.output
+
+
+def test_url_of_migrations_is_named(run: CliRunner) -> None:
+    """X18: its error must not lead to the other URL."""
+    url = "postgresql://owner:hunter2@127.0.0.1:1/app"
+    result = run.invoke(cli, ["migrate"], env={"MIGRATION_DATABASE_URL": url})
+    assert result.exit_code == 1
+    assert "(nothing listens there): check MIGRATION_DATABASE_URL" in result.output
 
 
 def test_database_that_does_not_exist(run: CliRunner, settings: Settings) -> None:

@@ -390,6 +390,22 @@ def test_wrong_database_urls(given: str) -> None:
     assert fault.startswith("DATABASE_URL ")
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgresql://app:hunter2@primary..internal/app",
+        f"postgresql://app:hunter2@{'a' * 64}.internal/app",
+        "postgresql://app:hunter2@/app?host=primary,standby..internal",
+    ],
+)
+def test_impossible_host_name(given: str) -> None:
+    """X11, X18: without the check, the first connection would end in a UnicodeError."""
+    (fault,) = faults(database_url=given)
+    assert fault.startswith("DATABASE_URL has an impossible host name")
+    assert load_settings(database_url="postgresql://u@[::1]/db").database_url.host == "::1"
+    assert load_settings(database_url="postgresql://u@bücher.example/db").database_url
+
+
 @pytest.mark.parametrize("password", UNESCAPED)
 def test_unescaped_password_is_refused(password: str) -> None:
     """X11: a part of it would be taken for the host, and be shown in errors."""
