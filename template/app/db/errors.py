@@ -106,8 +106,7 @@ def explain_access_errors(url: URL, setting: str = "DATABASE_URL") -> Iterator[N
         yield
     except DBAPIError as error:
         sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        expected = sqlstate.startswith((*_REFUSED_SQLSTATES, "08", "25006"))
-        if not expected and not error.connection_invalidated:
+        if not sqlstate.startswith((*_REFUSED_SQLSTATES, "08", "25006")):
             raise
         reason = reason_of(error)
     except OSError as error:
