@@ -274,6 +274,37 @@ def test_accounts_turned_on_later_find_rows(render: Render) -> None:
     run(project, "make", "test", "ARGS=tests/api tests/db -k 'not up_down_up'")
 
 
+STORE = (
+    "INSERT INTO user_sessions (id, user_id, refresh_hash, expires_at) "
+    "SELECT gen_random_uuid(), id, 'hash', now() + interval '7 days' FROM users",
+    "INSERT INTO items (title, owner_id) SELECT 'from before', id FROM users",
+)
+"""A session, and an item."""
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("version", RELEASES)
+def test_rows_of_a_release_stay(releases: Path, tmp_path: Path, version: str) -> None:
+    """What is new in the models fits what an old service has stored."""
+    project = start(render_at(releases, tmp_path / "project", version, preset="standard"))
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, *CREATE_ADMIN)
+
+    update(project)
+    run(project, "uv", "lock", "--offline", "--quiet")
+    for statement in STORE:  # the schema is still that of the release
+        query(project, statement)
+    app_dev(project, "alembic", "revision", "--autogenerate", "-m", "update")
+    app_dev(project, "alembic", "upgrade", "head")
+    app_dev(project, "alembic", "check")
+    stored = query(
+        project,
+        "SELECT username, title, authenticated_at FROM users "
+        "JOIN items ON owner_id = users.id JOIN user_sessions ON user_id = users.id",
+    )
+    assert stored == "[('ada', 'from before', None)]"
+
+
 @pytest.mark.deep
 def test_accounts_turned_off_keep_their_rows(render: Render) -> None:
     project = render()
