@@ -126,9 +126,9 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(tags=["nightly"])
 def more_pythons(session: nox.Session) -> None:
-    """Run a rendered suite on the other Pythons that are offered."""
+    """Run a rendered suite and the image on the other Pythons that are offered."""
     install(session)
-    with_debian(session, "pythons and deep", "debootstrap")
+    with_debian(session, "(pythons or image) and deep", "debootstrap")
 
 
 @nox.session(tags=["deep"])
@@ -149,7 +149,7 @@ def delivery(session: nox.Session) -> None:
 def image(session: nox.Session) -> None:
     """Build the image and run it as production does. Needs root, but no container engine."""
     install(session)
-    with_debian(session, "image", "debootstrap")
+    with_debian(session, "image and not deep", "debootstrap")
 
 
 @nox.session(tags=["deep"])

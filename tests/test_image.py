@@ -12,10 +12,10 @@ from secrets import token_urlsafe
 import pytest
 
 from tests.support.files import replace_in
-from tests.support.image import PYTHON, Image, Workshop
+from tests.support.image import Image, Workshop
 from tests.support.services import ask, free_port, wait_for
 from tests.support.shell import clean_environment, run
-from tests.support.template import Render
+from tests.support.template import QUESTIONS, Render
 
 pytestmark = pytest.mark.image
 
@@ -25,6 +25,9 @@ MEMORY = 256 * 1024
 SIZE = 90_000_000
 """Bytes of what we add to the base image."""
 
+OFFERED = QUESTIONS.choices("python_version")
+
+PYTHON = QUESTIONS.by_name["python_version"]["default"]
 
 SETTINGS = {"ALLOWED_HOSTS": "*", "DRAIN_SECONDS": "0"}
 
@@ -33,7 +36,7 @@ PROGRAMS = ("app/.venv/bin", "usr/bin", "usr/local/bin")
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("workshop"))
+    return Workshop(tmp_path_factory.mktemp("workshop"), PYTHON)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +118,7 @@ def check(image: Image) -> None:
         ("-exec strip --strip-debug {} +", "-print"),
         ("COPY migrations migrations", "COPY pyproject.toml migrations ./"),
         ("ENV PATH", "ENV JWT_SECRET_KEY=x PATH"),
-        ("FROM python:3.11-slim\n#", "FROM build\n#"),
+        (f"FROM python:{PYTHON}-slim\n#", "FROM build\n#"),
     ],
 )
 def test_check_notices(
@@ -147,6 +150,22 @@ def test_it_runs_where_nothing_is_allowed(
     workshop: Workshop, image: Image, secrets: Path, user: str
 ) -> None:
     """F8, F17: read-only, without capabilities, as any user, in the memory it asks for."""
+    run_confined(workshop, image, secrets, user)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("version", sorted({*OFFERED} - {PYTHON}))
+def test_other_pythons(render: Render, secrets: Path, tmp_path: Path, version: str) -> None:
+    """X23: the image is built, and runs, on every Python that is offered."""
+    workshop = Workshop(tmp_path, version)
+    image = workshop.build(render(preset="full", python_version=version), "service")
+    check(image)
+    assert list(image.files.glob(f"app/.venv/lib/python{version}/site-packages/app"))
+    run_confined(workshop, image, secrets)
+
+
+def run_confined(workshop: Workshop, image: Image, secrets: Path, user: str = "") -> None:
+    """Migrate, serve, probe and stop."""
     with workshop.running(image, secrets, "app", "migrate", user=user, **SETTINGS) as (migrate, _):
         assert migrate.wait(60) == 0, migrate.communicate()
     settings = SETTINGS | {"PORT": str(free_port())}

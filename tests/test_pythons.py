@@ -1,7 +1,5 @@
 """A rendered project on every Python that is offered (`nox -s pythons`, `nox -s more_pythons`)."""
 
-import os
-import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +8,8 @@ import pytest
 
 from tests.support.debian import bootstrap, run_in
 from tests.support.factoring import Sources
-from tests.support.shell import clean_environment, run
+from tests.support.interpreters import interpreter
+from tests.support.shell import run
 from tests.support.template import QUESTIONS, Render
 from tests.support.wheels import Target
 
@@ -19,8 +18,6 @@ DEFAULT = QUESTIONS.by_name["python_version"]["default"]
 
 DEBIAN = "forky"
 """The release whose Pythons stand in for those that the machine lacks: 3.13 and newer."""
-
-WHICH = "import sys; print(sys.executable)"
 
 LONG = "tests/security"
 """What takes a third of the time, and hardly depends on the version: it is left out."""
@@ -57,23 +54,6 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("debian") / "root"
     bootstrap(root, DEBIAN, ["ca-certificates", "make"])
     return root
-
-
-def interpreter(version: str) -> str | None:
-    """Return the interpreter that uv has or may fetch, or that pyenv has but does not offer."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for wanted in [version, *map(str, versions.glob(f"{version}.*/bin/python"))]:
-        found = subprocess.run(
-            ["uv", "run", "--no-project", "--python", wanted, "python", "-c", WHICH],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if found.returncode == 0:
-            path: str = found.stdout.strip()
-            return path
-    return None
 
 
 @pytest.mark.pythons

@@ -275,8 +275,8 @@ def test_accounts_turned_on_later_find_rows(render: Render) -> None:
 
 
 STORE = (
-    "INSERT INTO user_sessions (id, user_id, refresh_hash, expires_at) "
-    "SELECT gen_random_uuid(), id, 'hash', now() + interval '7 days' FROM users",
+    """INSERT INTO user_sessions (id, user_id, refresh_hash, expires_at)
+    SELECT gen_random_uuid(), id, 'hash', now() + interval '7 days' FROM users""",
     "INSERT INTO items (title, owner_id) SELECT 'from before', id FROM users",
 )
 """A session, and an item."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tarfile
@@ -12,20 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.debian import bootstrap
+from tests.support.interpreters import interpreter
 from tests.support.shell import clean_environment, run
 
-PYTHON = "3.11"
-"""Debian 12 has it: a base image that is made of Debian's packages stands for the official one."""
+RELEASES = {"3.11": "bookworm", "3.13": "forky", "3.14": "forky", "3.15": "forky"}
+"""The Debian that has a Python. A base image of its packages stands for the official one."""
 
-PACKAGES = (
-    "bubblewrap",
-    "buildah",
-    "ca-certificates",
-    "netavark",
-    "python-is-python3",
-    "python3",
-)
+PACKAGES = ("bubblewrap", "buildah", "ca-certificates", "netavark")
+
+LIBRARIES = ("libbz2-1.0", "libffi8", "liblzma5", "libsqlite3-0", "libssl3", "zlib1g")
+"""What a Python of this machine needs, on the release before."""
 
 
 @dataclass
@@ -56,15 +56,36 @@ class Image:
 
 
 class Workshop:
-    """A Debian in a directory, in which buildah builds; only root can make one."""
+    """A Debian in a directory, in which buildah builds; only root can make one.
 
-    def __init__(self, home: Path) -> None:
+    It has the Python of the images: Debian's, or else this machine's.
+    """
+
+    def __init__(self, home: Path, python: str) -> None:
         self.home = home
         self._root = home / "root"
-        bootstrap(self._root, "bookworm", PACKAGES)
-        self._make_bases()
+        if release := RELEASES.get(python):
+            bootstrap(self._root, release, [*PACKAGES, f"python{python}"])
+            places = self._root / "usr" / "local" / "bin"
+            for name in ("python", "python3"):
+                (places / name).symlink_to(f"/usr/bin/python{python}")
+        else:
+            bootstrap(self._root, "bookworm", [*PACKAGES, *LIBRARIES])
+            self._copy(python)
+        apt = self._root / "etc" / "apt" / "apt.conf.d" / "late"
+        apt.write_text('Acquire::Check-Valid-Until "false";\n')  # a mirror may be behind
+        self._make_bases(python)
 
-    def _make_bases(self) -> None:
+    def _copy(self, python: str) -> None:
+        """Copy an interpreter of this machine, with its library."""
+        found = interpreter(python)
+        if found is None:
+            pytest.fail(f"Neither Debian nor this machine has Python {python}.")
+        prefix = run(self.home, found, "-c", "import sys; print(sys.base_prefix)").strip()
+        shutil.copytree(prefix, self._root / "usr" / "local", symlinks=True, dirs_exist_ok=True)
+        self.run("ldconfig")
+
+    def _make_bases(self, python: str) -> None:
         """Make what the Dockerfile takes from registries, of what is here."""
         with tarfile.open(self.home / "base.tar", "w") as base:
             base.add(self._root, ".", filter=_without_the_builder)
@@ -81,7 +102,7 @@ class Workshop:
         self.run(f"""
             c=$(buildah from scratch)
             {"; ".join(add)}
-            buildah commit --quiet --rm $c docker.io/library/python:{PYTHON}-slim
+            buildah commit --quiet --rm $c docker.io/library/python:{python}-slim
             c=$(buildah from scratch)
             buildah add --quiet $c uv /uv
             buildah commit --quiet --rm $c ghcr.io/astral-sh/uv:0.13
@@ -96,7 +117,8 @@ class Workshop:
         shutil.rmtree(context, ignore_errors=True)
         leave = shutil.ignore_patterns(".venv", ".dev", ".mypy_cache")
         shutil.copytree(project, context, ignore=leave)
-        steps = self.run(f"buildah build --format docker --layers --tag {name} context")
+        options = f"--format docker --layers --tag {name} {_limits()}"
+        steps = self.run(f"buildah build {options} context")
         return Image(self, name, steps)
 
     def run(self, script: str) -> str:
@@ -113,8 +135,10 @@ class Workshop:
 
     def _in_namespace(self, environment: Mapping[str, str]) -> list[str | Path]:
         variables = [word for pair in environment.items() for word in ("--setenv", *pair)]
+        (loader,) = self._root.glob("usr/lib/*/ld-linux-*.so.?")  # the machine's may be older
         bwrap = self._root / "usr" / "bin" / "bwrap"
-        return [bwrap, "--die-with-parent", "--clearenv", *variables]
+        options = ["--die-with-parent", "--clearenv", *variables]
+        return [loader, "--library-path", loader.parent, bwrap, *options]
 
     @contextmanager
     def running(
@@ -151,6 +175,13 @@ class Workshop:
                 yield process, json.loads(info.read())["child-pid"]
             finally:
                 process.kill()
+
+
+def _limits() -> str:
+    """Return options that keep the limits of this process. Buildah would ask for more."""
+    names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(number)[1] for name, number in names.items()}
+    return " ".join(f"--ulimit {name}={limit}:{limit}" for name, limit in hard.items())
 
 
 def _without_the_builder(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
