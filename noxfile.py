@@ -180,6 +180,8 @@ def speed(session: nox.Session) -> None:
     """Measure what the standard service costs beside a bare FastAPI app. Needs a quiet Linux."""
     install(session)
     environment = unpack_from_debian(session, "wrk", "libluajit-5.1-2")
+    (libraries,) = Path(session.virtualenv.location, "debian", "usr", "lib").glob("*-linux-gnu*")
+    environment["LD_LIBRARY_PATH"] = str(libraries)
     project = Path(session.create_tmp(), "project").resolve()
     environment |= {"UV_PROJECT_ENVIRONMENT": str(project / ".venv"), "PYTHONPATH": str(project)}
     session.run("copier", "copy", "--quiet", "--defaults", "--overwrite", str(ROOT), str(project))
@@ -227,7 +229,6 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
     path = [plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
     return {
         "PATH": os.pathsep.join(map(str, path)),
-        "LD_LIBRARY_PATH": os.pathsep.join(map(str, home.glob("usr/lib/*-linux-gnu*"))),
         "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
     }
 

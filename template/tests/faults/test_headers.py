@@ -27,6 +27,8 @@ def service(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Serv
     with serving(settings, program=program, **limits) as service:
         service.get("/live")
         yield service
+        service.process.terminate()  # a killed process would not report its coverage
+        service.process.wait(PATIENCE)
 
 
 def connect(service: Service) -> socket.socket:
