@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -410,6 +411,18 @@ async def test_x26_no_call_by_default(
     async with looking_up(app, now, checking) as client:
         assert_refused(await try_password(client, LEAKED), "password")
     assert calls == [f"{checking.breached_passwords_url}{digest_of(LEAKED)[:5]}"]
+
+
+async def test_x26_certificates_are_verified(settings: Settings) -> None:
+    """X26: otherwise, anyone on the way could say that a password is fine."""
+    url = {"breached_passwords_url": "https://mirror.internal/range/"}
+    async with aclosing(BreachedPasswords(settings.model_copy(update=url))) as lookup:
+        assert lookup._client
+        transport = lookup._client._transport
+        assert isinstance(transport, httpx2.AsyncHTTPTransport)
+        context = transport._pool._ssl_context
+        assert context
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 URLS = {
