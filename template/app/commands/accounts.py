@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from secrets import token_urlsafe
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.breached import BreachedPasswords
 from app.accounts.permissions import Role
 from app.core.config import Settings, load_settings
 from app.core.security import get_password_hash
@@ -24,7 +25,7 @@ from app.repositories.login_failure import LoginFailureRepository
 from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.user import UserCreate
-from app.utils.exceptions import ConflictError
+from app.utils.exceptions import ConflictError, InvalidFieldError
 from app.utils.logging import configure_logging
 
 
@@ -74,20 +75,26 @@ def purge_sessions() -> None:
 
 
 async def _create_admin(settings: Settings, data: UserCreate) -> None:
+    password = data.password.get_secret_value()
     user = User(
         **data.model_dump(exclude={"password"}),
-        hashed_password=get_password_hash(data.password.get_secret_value(), settings),
+        hashed_password=get_password_hash(password, settings),
         role=Role.ADMIN,
     )
-    async with _transaction(settings) as session:
+    breached = BreachedPasswords(settings)
+    async with _transaction(settings) as session, aclosing(breached):
+        audit = AuditTrail(session, origin=None)
         try:
+            await breached.refuse(password, "password", audit)
             await UserRepository(session).add(user)
-            AuditTrail(session, origin=None).record_change(
+            audit.record_change(
                 AuditEvent.USER_REGISTERED,
                 target_id=user.id,
                 role=user.role,
                 operator=f"uid {os.getuid()} on {socket.gethostname()}",
             )
+        except InvalidFieldError as error:
+            raise click.ClickException(f"{error.field}: {error.detail}") from None
         except ConflictError as error:
             raise click.ClickException(error.detail) from None
 

@@ -37,6 +37,7 @@ async def get_auth_service(request: Request, session: DBSession) -> AuthService:
         sessions=UserSessionRepository(session),
         throttle=LoginThrottle(LoginFailureRepository(session), state.settings),
         passwords=state.passwords,
+        breached=state.breached_passwords,
         audit=AuditTrail(session, origin),
         commit=session.commit,
     )

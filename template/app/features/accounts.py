@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from app.accounts.breached import BreachedPasswords
 from app.accounts.no_store import NoStoreMiddleware
 from app.accounts.passwords import PasswordService
 from app.accounts.rate_limit import ByUser
@@ -26,16 +27,18 @@ class AccountsState(TypedDict):
     """The state of accounts."""
 
     passwords: PasswordService
+    breached_passwords: BreachedPasswords
 
 
 @asynccontextmanager
 async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[AccountsState]:
-    """Start and stop the threads that hash passwords."""
-    passwords = PasswordService(settings)
+    """Start and stop what checks and hashes passwords."""
+    passwords, breached = PasswordService(settings), BreachedPasswords(settings)
     try:
-        yield {"passwords": passwords}
+        yield {"passwords": passwords, "breached_passwords": breached}
     finally:
         passwords.close()
+        await breached.aclose()
 
 
 def observers(settings: Settings) -> Sequence[Middleware]:

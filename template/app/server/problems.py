@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from app.server.methods import supported_methods
 from app.server.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
-from app.utils.exceptions import AppException
+from app.utils.exceptions import AppException, InvalidFieldError
 
 # The phrases of RFC 9110; older versions of Python have older ones.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -69,6 +69,12 @@ async def handle_app_exception(request: Request, error: AppException) -> Respons
     )
 
 
+async def handle_invalid_field(request: Request, error: InvalidFieldError) -> Response:
+    """Respond as to a field that the schema refuses."""
+    fault = FieldError(loc=["body", error.field], msg=error.detail, type="value_error")
+    return problem_response(request.scope, error.status, errors=[fault])
+
+
 async def handle_http_exception(request: Request, error: HTTPException) -> Response:
     """Respond to errors of the framework: no route, wrong method, unreadable body."""
     own_words = None if error.detail == _phrase(error.status_code) else str(error.detail)
@@ -109,6 +115,7 @@ Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Handler] = {
     AppException: handle_app_exception,
+    InvalidFieldError: handle_invalid_field,
     HTTPException: handle_http_exception,
     RequestValidationError: handle_validation_error,
 }

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.breached import BreachedPasswords
 from app.accounts.origin import Origin
 from app.accounts.passwords import PasswordService
 from app.core.security import (
@@ -65,6 +66,7 @@ class AuthService:
     sessions: UserSessionRepository
     throttle: LoginThrottle
     passwords: PasswordService
+    breached: BreachedPasswords
     audit: AuditTrail
     commit: Callable[[], Awaitable[None]]
 
@@ -73,10 +75,13 @@ class AuthService:
 
         Raises:
             ConflictError: the e-mail address or the username is taken.
+            InvalidFieldError: the password is known from a data breach.
             ServiceUnavailableError: too many passwords wait to be hashed.
         """
+        password = data.password.get_secret_value()
+        await self.breached.refuse(password, "password", self.audit)
         async with self.passwords.turn(self.origin.network):
-            hashed = await self.passwords.hash(data.password.get_secret_value())
+            hashed = await self.passwords.hash(password)
         user = await self.users.add(
             User(**data.model_dump(exclude={"password"}), hashed_password=hashed)
         )

@@ -20,7 +20,13 @@ from app.schemas.user import (
     UserUpdate,
 )
 from app.services.auth import AuthService
-from app.utils.exceptions import ConflictError, ForbiddenError, NotFoundError, UnprocessableError
+from app.utils.exceptions import (
+    ConflictError,
+    ForbiddenError,
+    InvalidFieldError,
+    NotFoundError,
+    UnprocessableError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,17 @@ class UserService:
         Raises:
             ConflictError: another request changed it meanwhile.
             ForbiddenError: the current password is wrong.
-            UnprocessableError: the new one is a name of the account.
+            InvalidFieldError: the new one is a name of the account, or known from a data breach.
         """
         user, new_password = session.user, data.new_password.get_secret_value()
         try:
             refuse_guessable(new_password, (user.email, user.username, user.full_name))
         except ValueError as error:
-            raise UnprocessableError(f"The new password {error}.") from None
+            raise InvalidFieldError("new_password", str(error)) from None
         user = await self.auth.reauthenticate(session, data.current_password.get_secret_value())
+        await self.auth.breached.refuse(
+            new_password, "new_password", self.auth.audit, target_id=user.id
+        )
         async with self.auth.passwords.turn(self.auth.origin.network):
             new = await self.auth.passwords.hash(new_password)
         if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):

@@ -1,10 +1,14 @@
 """Settings of accounts: keys, lifetimes, and parameters of password hashes."""
 
+from ipaddress import ip_address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+import httpx2
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.base import BaseServiceSettings, UpperCase, UsedIf, in_production
+from app.settings.url import require_escapes
 
 PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
 
@@ -16,6 +20,36 @@ MIN_KEY_VARIETY = 8
 
 WEAKEST_ARGON2_COST = 35_840
 """Memory in KiB times passes, of the weakest row in OWASP's Password Storage Cheat Sheet."""
+
+
+def parse_range_url(value: str) -> str:
+    """Return `value` with a slash at its end, so that the digits of a hash can follow.
+
+    Without TLS, anyone on the way could read these digits, and say that a password is fine.
+
+    Raises:
+        ValueError: it cannot work, or is not safe; the message has no part of it.
+    """
+    if {"?", "#", "@"} & set(value):
+        raise ValueError("must have no user, no password, no parameters and no fragment")
+    require_escapes(value)
+    try:
+        url, _port = httpx2.URL(value), urlsplit(value).port  # which is in range
+        url.raw_host.decode().encode("idna")  # as it is when the name is resolved
+    except (httpx2.InvalidURL, ValueError):
+        raise ValueError("is no address") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("must begin with https:// and name a host")
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise ValueError("must begin with https://: http:// is for this machine only")
+    return f"{value.rstrip('/')}/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AuthSettings(BaseServiceSettings):
@@ -53,6 +87,9 @@ class AuthSettings(BaseServiceSettings):
 
     argon2_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Passwords that each process hashes at the same time; others wait."""
+
+    breached_passwords_url: Annotated[str, AfterValidator(parse_range_url)] | None = None
+    """Where new passwords are looked up in data breaches: https://api.pwnedpasswords.com/range/."""
 
     rate_limit_auth_per_minute: Annotated[
         int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")

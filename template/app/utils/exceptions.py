@@ -51,6 +51,14 @@ class UnprocessableError(AppException):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidFieldError(UnprocessableError):
+    """A field of the body violates a rule. `detail` continues the field's name: "is too short"."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
 class TooManyRequestsError(AppException):
     """Too many attempts; the same request may work after `retry_after` seconds."""
 

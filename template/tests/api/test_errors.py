@@ -20,6 +20,7 @@ from app.features import FEATURES
 from app.main import create_app
 from app.schemas.base import InputSchema
 from app.server.problems import MAX_ERRORS
+from app.utils.exceptions import InvalidFieldError
 from tests.conftest import client_of, running
 
 LIMIT = 1000
@@ -64,6 +65,8 @@ def add_faulty_routes(app: FastAPI) -> None:
 
     @app.post("/unlock")
     async def unlock(credentials: Credentials) -> int:
+        if credentials.password == "the old password":
+            raise InvalidFieldError("password", "is the old one")
         return len(credentials.password)
 
 
@@ -135,6 +138,19 @@ async def test_invalid_input_is_named_but_never_echoed(client: httpx2.AsyncClien
         }
     ]
     assert "hunter2" not in response.text
+
+
+async def test_field_that_a_rule_refuses_is_named_like_one_of_the_schema(
+    client: httpx2.AsyncClient,
+) -> None:
+    response = await client.post("/unlock", json={"password": "the old password"})
+    assert_problem(response, 422, "unprocessable_content")
+    (fault,) = response.json()["errors"]
+    assert (fault["loc"], fault["msg"]) == (["body", "password"], "is the old one")
+    refused = (await client.post("/unlock", json={"password": ""})).json()
+    assert response.json().keys() == refused.keys()
+    assert fault.keys() == refused["errors"][0].keys()
+    assert response.json()["detail"] == refused["detail"]
 
 
 async def test_answer_does_not_grow_with_what_was_sent(client: httpx2.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
@@ -12,7 +12,9 @@ from sqlalchemy import URL
 from app.cli import cli
 from app.core.config import Settings
 from tests.accounts import ME, PASSWORD, login
+from tests.breaches import LEAKED, Breaches, breaches, digest_of
 from tests.databases import execute
+from tests.waiting import PATIENCE
 
 ADMIN = ["create-admin", "--email", "boss@example.com", "--username", "boss"]
 
@@ -69,6 +71,45 @@ def test_same_rules_as_for_everybody(
     assert said in result.output
     assert "hunter2" not in result.output
     assert accounts(settings) == []
+
+
+@pytest.fixture
+async def lookup(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Breaches]:
+    """A service of breached passwords, which commands ask."""
+    monkeypatch.setattr("app.accounts.breached.TIMEOUT", PATIENCE)
+    async with breaches() as service:
+        monkeypatch.setenv("BREACHED_PASSWORDS_URL", service.url)
+        yield service
+
+
+async def create_by_hand(run: CliRunner, password: str) -> tuple[int, str]:
+    """Type `password` twice; return the exit code and the output."""
+    typed = f"{password}\n{password}\n"
+    result = await asyncio.to_thread(run.invoke, cli, ADMIN, input=typed)
+    return result.exit_code, result.output
+
+
+async def test_x26_breached_password_is_refused(
+    run: CliRunner, settings: Settings, lookup: Breaches
+) -> None:
+    """X26: an admin needs a good one as well."""
+    exit_code, output = await create_by_hand(run, LEAKED)
+    assert (exit_code, await asyncio.to_thread(accounts, settings)) == (1, [])
+    assert "password: is known from a data breach" in output
+    exit_code, output = await create_by_hand(run, PASSWORD)
+    assert (exit_code, await asyncio.to_thread(accounts, settings)) == (0, [("boss", "admin")])
+    assert "password_not_checked" not in output
+    assert lookup.paths == [f"/range/{digest_of(each)[:5]}" for each in (LEAKED, PASSWORD)]
+
+
+async def test_x26_password_that_cannot_be_checked_is_accepted(
+    run: CliRunner, settings: Settings, lookup: Breaches
+) -> None:
+    """X26: with a warning in the audit trail."""
+    lookup.faulty = b""
+    exit_code, output = await create_by_hand(run, LEAKED)
+    assert (exit_code, await asyncio.to_thread(accounts, settings)) == (0, [("boss", "admin")])
+    assert '"event": "password_not_checked"' in output
 
 
 def test_taken_name(run: CliRunner, settings: Settings) -> None:
