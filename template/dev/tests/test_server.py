@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,31 @@ def test_taken_port_is_explained(family: socket.AddressFamily) -> None:
     assert f"Port {port} cannot be used" in result.output
     assert f"PORT={port + 1} make dev" in result.output
     assert "http://" not in result.output
+
+
+WAITS = """
+import signal, sys, time
+
+def stop(*_):
+    print("stops", flush=True)
+    time.sleep(0.5)  # as a service that drains
+    sys.exit(3)
+
+signal.signal(signal.SIGTERM, stop)
+print("runs", flush=True)
+signal.pause()
+"""
+
+
+def test_sigterm_ends_the_command() -> None:
+    """It would go on without a database. `uv run` passes the signal only to its own child."""
+    command = ["app", "dev", sys.executable, "-c", WAITS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "runs\n"
+        process.terminate()
+        assert process.stdout.read() == "stops\n"  # until the last one that could write ends
+    assert process.returncode == 3
 
 
 @pytest.mark.parametrize(("target", "tool"), [("dev", "uv"), ("compose-down", "docker")])
