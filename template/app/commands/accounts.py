@@ -18,7 +18,7 @@ from app.accounts.breached import BreachedPasswords
 from app.accounts.permissions import Role
 from app.core.config import Settings, load_settings
 from app.core.security import get_password_hash
-from app.db.errors import explain_access_errors
+from app.db.errors import explain_access_errors, sqlstate_of
 from app.db.session import build_engine, build_session_factory
 from app.models.user import User
 from app.repositories.login_failure import LoginFailureRepository
@@ -114,7 +114,7 @@ async def _transaction(settings: Settings) -> AsyncGenerator[AsyncSession]:
             async with build_session_factory(engine).begin() as session:
                 yield session
     except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
+        if sqlstate_of(error) != "42P01":  # undefined_table
             raise
         raise click.ClickException("The schema is behind: run `app migrate` first.") from None
     finally:

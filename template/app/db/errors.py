@@ -43,6 +43,11 @@ _PASSING_SQLSTATES = {
 _REFUSED_SQLSTATES = ("28", "3D000", "53300", "57P03")
 
 
+def sqlstate_of(error: Exception) -> str:
+    """Return PostgreSQL's code for an error of the driver; "" if it has none."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
 def passing_failure(error: Exception) -> str | None:
     """Return the name of a temporary failure; None if `error` is a fault of the service."""
     if isinstance(error, PoolTimeoutError):
@@ -53,7 +58,7 @@ def passing_failure(error: Exception) -> str | None:
 
 
 def _failure_in_database(error: DBAPIError) -> str | None:
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    sqlstate = sqlstate_of(error)
     if sqlstate == "25006" and not error.connection_invalidated:
         return None  # the service itself asked for a transaction that cannot write
     if sqlstate in _PASSING_SQLSTATES:
@@ -87,7 +92,7 @@ async def translate_database_errors() -> AsyncGenerator[None]:
     try:
         yield
     except Exception as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == "23503":  # foreign key
+        if sqlstate_of(error) == "23503":  # foreign key
             raise ConflictError("Something that this refers to is gone.") from error
         failure = passing_failure(error)
         if failure is None:
@@ -105,8 +110,7 @@ def explain_access_errors(url: URL, setting: str = "DATABASE_URL") -> Iterator[N
     try:
         yield
     except DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        if not sqlstate.startswith((*_REFUSED_SQLSTATES, "08", "25006")):
+        if not sqlstate_of(error).startswith((*_REFUSED_SQLSTATES, "08", "25006")):
             raise
         reason = reason_of(error)
     except OSError as error:

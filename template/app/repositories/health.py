@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.errors import sqlstate_of
 from app.db.renewal import Renewal
 
 _INSPECT = text(
@@ -43,7 +44,7 @@ class HealthRepository:
             try:
                 rows = (await connection.execute(_INSPECT)).all()
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+                if sqlstate_of(error) == _UNDEFINED_TABLE:
                     return frozenset()
                 raise
             if rows[0].read_only and not self._may_be_read_only:
