@@ -1,6 +1,6 @@
 """The OpenAPI document: names of operations, tags and their order, error responses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -33,36 +33,35 @@ def describe_tags(features: Sequence[Feature]) -> list[dict[str, str]]:
     ]
 
 
-def order_paths(app: FastAPI) -> None:
+def change_document(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let `change` alter the OpenAPI document when it is built, which happens once."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        is_built = app.openapi_schema is not None
+        document = build()
+        if not is_built:
+            change(document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def order_paths(document: dict[str, Any]) -> None:
     """Give the paths the order of the tags; those without a tag come last."""
-    build = app.openapi
+    order = [tag["name"] for tag in document["tags"]]
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = build()
-            order = [tag["name"] for tag in document["tags"]]
+    def rank(path: tuple[str, dict[str, Any]]) -> int:
+        tags = next(iter(path[1].values())).get("tags")
+        return order.index(tags[0]) if tags and tags[0] in order else len(order)
 
-            def rank(path: tuple[str, dict[str, Any]]) -> int:
-                tags = next(iter(path[1].values())).get("tags")
-                return order.index(tags[0]) if tags and tags[0] in order else len(order)
-
-            document["paths"] = dict(sorted(document["paths"].items(), key=rank))
-        return build()
-
-    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+    document["paths"] = dict(sorted(document["paths"].items(), key=rank))
 
 
-def describe_problems(app: FastAPI) -> None:
+def describe_problems(document: dict[str, Any]) -> None:
     """Give documented errors their media type; FastAPI has no parameter for it."""
-    build = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            for path in build()["paths"].values():
-                for operation in path.values():
-                    # FastAPI puts it under the route's own media type.
-                    (schema,) = operation["responses"]["default"]["content"].values()
-                    operation["responses"]["default"]["content"] = {PROBLEM_MEDIA_TYPE: schema}
-        return build()
-
-    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+    for path in document["paths"].values():
+        for operation in path.values():
+            # FastAPI puts it under the route's own media type.
+            (schema,) = operation["responses"]["default"]["content"].values()
+            operation["responses"]["default"]["content"] = {PROBLEM_MEDIA_TYPE: schema}

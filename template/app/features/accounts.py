@@ -11,6 +11,7 @@ from app.accounts.breached import BreachedPasswords
 from app.accounts.no_store import NoStoreMiddleware
 from app.accounts.passwords import PasswordService
 from app.accounts.rate_limit import ByUser
+from app.api.openapi import change_document
 from app.api.v1.endpoints import auth, users
 from app.commands.accounts import create_admin, purge_sessions
 from app.core.config import Settings
@@ -59,16 +60,13 @@ def rate_limit(settings: Settings) -> ByUser:
 
 def install(app: FastAPI, _settings: Settings) -> None:
     """Document the URL of the login, which depends on the settings."""
-    build = app.openapi
 
-    def openapi() -> dict[str, Any]:
-        document = build()
+    def name_login(document: dict[str, Any]) -> None:
         # Relative, because a proxy may serve the API under another path.
         scheme = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]
         scheme["flows"]["password"]["tokenUrl"] = app.url_path_for("login").lstrip("/")
-        return document
 
-    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+    change_document(app, name_login)
 
 
 def _auth_path(settings: Settings) -> str:
