@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from app.redis.client import OptionalRedis, RedisAwayError
-from app.server.rate_limit import Count, Decision, RateLimiter
+from app.server.rate_limit import Count, Decision, RateLimiter, decisive
 
 # Each key has the times of one client's requests in milliseconds, by the server's clock, which all
 # processes share. If the clock was set back, times in the future are removed.
@@ -100,7 +100,7 @@ class RedisRateLimiter:
         answer = cast("bytes", await self._redis.use(lambda: self._script(keys, args)))
         numbers = map(int, answer.split())
         return [
-            _decisive(
+            decisive(
                 [
                     Decision(limit, next(numbers) == 1, next(numbers), next(numbers) / 1000)
                     for limit, _ in counts
@@ -108,11 +108,3 @@ class RedisRateLimiter:
             )
             for counts in asked
         ]
-
-
-def _decisive(decisions: Sequence[Decision]) -> Decision:
-    """Return the one to report: the longest refusal, else that with the least remaining."""
-    refusals = [decision for decision in decisions if not decision.allowed]
-    if refusals:
-        return max(refusals, key=lambda decision: decision.reset)
-    return min(decisions, key=lambda decision: decision.remaining)

@@ -31,13 +31,21 @@ Count = tuple[Limit, str]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request may pass, and what is left of the limit."""
+    """Whether a request may pass, and how many more the limit allows."""
 
     limit: Limit
     allowed: bool
     remaining: int
     reset: float
     """Seconds until the oldest request that counts leaves the window."""
+
+
+def decisive(decisions: Sequence[Decision]) -> Decision:
+    """Return the one to report: the longest refusal, else that with the least remaining."""
+    refusals = [decision for decision in decisions if not decision.allowed]
+    if refusals:
+        return max(refusals, key=lambda decision: decision.reset)
+    return min(decisions, key=lambda decision: decision.remaining)
 
 
 class Strategy(Protocol):
@@ -86,15 +94,21 @@ class InProcessRateLimiter:
         """Count a request towards all of its limits, or towards none if one refuses it."""
         now = self._clock()
         windows = [(limit, self._window(limit, client, now)) for limit, client in counts]
-        full = [window for window in windows if len(window[1]) >= window[0].requests]
-        if full:
-            limit, hits = max(full, key=lambda window: window[1][0] + window[0].seconds)
-        else:
+        fits = [len(hits) < limit.requests for limit, hits in windows]
+        if all(fits):
             for _, hits in windows:
                 hits.append(now)
-            limit, hits = min(windows, key=lambda window: window[0].requests - len(window[1]))
-        remaining = max(0, limit.requests - len(hits))
-        return Decision(limit, not full, remaining, hits[0] + limit.seconds - now)
+        return decisive(
+            [
+                Decision(
+                    limit,
+                    allowed,
+                    max(0, limit.requests - len(hits)),
+                    hits[0] + limit.seconds - now if hits else 0,
+                )
+                for (limit, hits), allowed in zip(windows, fits, strict=True)
+            ]
+        )
 
     def _window(self, limit: Limit, client: str, now: float) -> "array[float]":
         """Return the times of the client's requests that still count."""
