@@ -8,7 +8,7 @@ import httpx2
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.base import BaseServiceSettings, UpperCase, UsedIf, in_production
-from app.settings.url import require_escapes
+from app.settings.url import require_escapes, require_host_name
 
 PLACEHOLDER_SECRETS = ("change-me", "changeme", "default", "example", "insecure", "secret")
 
@@ -35,7 +35,7 @@ def parse_range_url(value: str) -> str:
     require_escapes(value)
     try:
         url, _port = httpx2.URL(value), urlsplit(value).port  # which is in range
-        url.raw_host.decode().encode("idna")  # as it is when the name is resolved
+        require_host_name(url.raw_host.decode())
     except (httpx2.InvalidURL, ValueError):
         raise ValueError("is no address") from None
     if url.scheme not in {"http", "https"} or not url.host:
