@@ -3,12 +3,9 @@
 from typing import Any
 
 import h11
-import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.server.refusal import refuse
-
-log = structlog.get_logger(__name__)
 
 
 class LimitedConnection(h11.Connection):
@@ -55,8 +52,7 @@ class LimitedH11Protocol(H11Protocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._limit: int = self.app_state["settings"].max_header_size
-        self.conn: LimitedConnection = LimitedConnection(self._limit)
+        self.conn: LimitedConnection = LimitedConnection(self.app_state["settings"].max_header_size)
         self._refused = False
 
     def data_received(self, data: bytes) -> None:
@@ -67,8 +63,4 @@ class LimitedH11Protocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # as uvicorn's
         """Refuse a request that is not valid HTTP, or too large."""
         self._refused = True
-        if self.conn.status == 431:  # noqa: PLR2004
-            address = self.client[0] if self.client else None
-            log.warning("headers_too_large", limit=self._limit, ip_address=address)
-        headers = self.server_state.default_headers
-        refuse(self.transport, self.conn.status, cycle=self.cycle, headers=headers)
+        refuse(self, self.conn.status)

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.server.refusal import refuse
-
-log = structlog.get_logger(__name__)
 
 
 class LimitedHttpToolsProtocol(HttpToolsProtocol):
@@ -32,8 +29,6 @@ class LimitedHttpToolsProtocol(HttpToolsProtocol):
             self._room -= len(part)
             super().data_received(part)
             if self._room <= 0:
-                address = self.client[0] if self.client else None
-                log.warning("headers_too_large", limit=self._limit, ip_address=address)
                 self._refuse(431)
             if self not in self.connections:  # it has become a WebSocket
                 return
@@ -60,5 +55,4 @@ class LimitedHttpToolsProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         self._refused = True
-        headers = self.server_state.default_headers
-        refuse(self.transport, status, cycle=self.cycle, headers=headers)
+        refuse(self, status)

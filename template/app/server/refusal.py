@@ -2,9 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
+
+import structlog
+from uvicorn.server import ServerState
 
 from app.server.problems import problem_response
+
+log = structlog.get_logger(__name__)
 
 LINGER = 2.0
 """Seconds in which the connection of a refused request stays open for reading.
@@ -25,19 +30,31 @@ class Cycle(Protocol):
     message_event: asyncio.Event
 
 
-def refuse(
-    transport: asyncio.Transport,
-    status: int,
-    *,
-    cycle: Cycle | None,
-    headers: Iterable[tuple[bytes, bytes]],
-) -> None:
+class Connection(Protocol):
+    """A connection, as uvicorn's protocols keep it."""
+
+    app_state: dict[str, Any]
+    client: tuple[str, int] | None
+    server_state: ServerState
+    transport: asyncio.Transport
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """The last request that began."""
+
+
+def refuse(connection: Connection, status: int) -> None:
     """Respond with `status` and close the connection; what still arrives must not be parsed.
 
-    `cycle` is the last request that began. While its response is under way, no other response may
-    be written. If the request is complete, its response ends the connection. If not, the refusal
-    concerns this request, and the app sees a disconnect.
+    While the response to the last request is under way, no other response may be written. If that
+    request is complete, its response ends the connection. If not, the refusal concerns this
+    request, and the app sees a disconnect.
     """
+    if status == 431:  # noqa: PLR2004
+        limit = connection.app_state["settings"].max_header_size
+        address = connection.client[0] if connection.client else None
+        log.warning("headers_too_large", limit=limit, ip_address=address)
+    cycle, transport = connection.cycle, connection.transport
     if cycle is not None and not cycle.response_complete:
         if not cycle.more_body:
             cycle.keep_alive = False
@@ -47,7 +64,7 @@ def refuse(
         if cycle.response_started:
             transport.close()
             return
-    transport.write(_refusal(status, headers))
+    transport.write(_refusal(status, connection.server_state.default_headers))
     if transport.can_write_eof():
         transport.write_eof()
     asyncio.get_running_loop().call_later(LINGER, transport.close)
