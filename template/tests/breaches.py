@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha1
 
+from tests.answers import answer, listening
+
 LEAKED = "a phrase that has leaked"
 
 
@@ -81,12 +83,6 @@ async def _repeat(part: bytes, writer: asyncio.StreamWriter) -> None:
         pass
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a complete response."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
 _HIT = f"{digest_of(LEAKED)[5:]}:42".encode()
 
 FAULTS = {
@@ -113,9 +109,7 @@ FAULTS = {
 async def breaches() -> AsyncIterator[Breaches]:
     """Run it on a port of this machine."""
     service = Breaches()
-    server = await asyncio.start_server(service.handle, "127.0.0.1", 0)
-    service.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with listening(service.handle) as service.port:
         try:
             yield service
         finally:

@@ -12,8 +12,9 @@ from app.core.config import Settings
 from app.features import State
 from app.outbound import client as outbound
 from app.outbound.client import OutboundClient
+from tests.answers import answer
 from tests.conftest import SessionFactory, client_of
-from tests.faults.elsewhere import Elsewhere, answer, elsewhere
+from tests.faults.elsewhere import Elsewhere, elsewhere
 from tests.faults.name_server import NameServer, name_server
 
 pytestmark = pytest.mark.usefixtures("authorized")

@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.answers import answer, listening
+
 ATLAS = {"title": "Pocket atlas", "attributes": {"pages": 64}}
 
 
@@ -57,12 +59,6 @@ class Elsewhere:
         writer.close()
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a complete response."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
 def redirect(url: str) -> bytes:
     """Return a redirect to `url`."""
     return answer(b"", f"Location: {url}", status="302 Found")
@@ -72,7 +68,5 @@ def redirect(url: str) -> bytes:
 async def elsewhere() -> AsyncIterator[Elsewhere]:
     """Run it on a port of this machine."""
     service = Elsewhere()
-    server = await asyncio.start_server(service.handle, "127.0.0.1", 0)
-    service.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with listening(service.handle) as service.port:
         yield service

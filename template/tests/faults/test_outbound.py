@@ -20,7 +20,8 @@ from app.outbound.client import (
     OutboundError,
     TooManyCallsError,
 )
-from tests.faults.elsewhere import Elsewhere, answer, elsewhere, redirect
+from tests.answers import answer
+from tests.faults.elsewhere import Elsewhere, elsewhere, redirect
 from tests.faults.name_server import NameServer, name_server
 from tests.pace import Stopwatch
 from tests.server import AS_IT_IS, serving
