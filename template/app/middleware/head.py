@@ -31,7 +31,7 @@ class HeadMiddleware:
                 return await asyncio.sleep(0)  # the app learns of the end when it is not busy
             _copy_route(as_get, scope)
             await send(message)
-            if message.get("more_body", False):  # nobody waits for the rest
+            if message.get("more_body", False):  # the client needs no body
                 ended = True
                 await send({"type": "http.response.body"})
 

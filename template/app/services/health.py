@@ -33,7 +33,7 @@ REMEMBERED = 1.0
 
 
 class RecentOutcomes:
-    """The outcomes of checks. Each check runs once at a time, whoever asks and how often."""
+    """The outcomes of recent checks. Requests that arrive during a check wait for its outcome."""
 
     def __init__(self) -> None:
         self._checks: dict[str, tuple[float, asyncio.Task[Any]]] = {}
@@ -50,7 +50,8 @@ class RecentOutcomes:
             task = asyncio.create_task(_bounded(check()))
             task.add_done_callback(_retrieve)
             self._checks[name] = (now, task)
-        outcome: T = await asyncio.shield(task)  # who goes away does not end it for the others
+        # Shielded: a request that is cancelled must not cancel the check for others.
+        outcome: T = await asyncio.shield(task)
         return outcome
 
 

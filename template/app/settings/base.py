@@ -59,7 +59,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_comm
 
 
 class BaseServiceSettings(BaseSettings):
-    """The base of all settings, also of a project's own. An empty value is the default."""
+    """The base of all settings, also of a project's own. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
         arbitrary_types_allowed=True,

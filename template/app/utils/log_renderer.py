@@ -1,4 +1,4 @@
-"""The last step of a log line: its text, whatever the values are."""
+"""Rendering of log lines. It never raises an error."""
 
 import json
 import logging

@@ -149,7 +149,7 @@ def test_case_does_not_matter(name: str, given: str, understood: object) -> None
 
 
 def test_limit_that_is_off_is_not_checked() -> None:
-    """X15: settings of what is off do not stop the start."""
+    """X15: wrong settings of a feature that is turned off do not stop the start."""
     off = load_settings(database_url=URL, rate_limit_enabled="false", rate_limit_per_minute="0")
     assert off.rate_limit_per_minute == 100
     (fault,) = faults(database_url=URL, rate_limit_per_minute="0")
