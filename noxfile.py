@@ -32,6 +32,9 @@ PGBOUNCER = (
 )
 """PgBouncer and its libraries: those of the machine may be older."""
 
+WRK = ("wrk", "libc6", "libluajit-5.1-2", "libssl3t64", "libzstd1", "zlib1g")
+"""wrk and its libraries."""
+
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NOT_HERE = " and ".join(
@@ -171,7 +174,7 @@ def pooler(session: nox.Session) -> None:
     """Run a rendered service behind PgBouncer in transaction mode."""
     install(session)
     environment = unpack_from_debian(session, *PGBOUNCER)
-    use_own_libraries(Path(session.virtualenv.location, "debian"), "pgbouncer")
+    use_own_libraries(Path(session.virtualenv.location, "debian"), "usr/sbin/pgbouncer")
     session.run("pytest", "-m", "pooler", "-v", *session.posargs, env=environment)
 
 
@@ -179,9 +182,8 @@ def pooler(session: nox.Session) -> None:
 def speed(session: nox.Session) -> None:
     """Measure what the standard service costs beside a bare FastAPI app. Needs a quiet Linux."""
     install(session)
-    environment = unpack_from_debian(session, "wrk", "libluajit-5.1-2")
-    (libraries,) = Path(session.virtualenv.location, "debian", "usr", "lib").glob("*-linux-gnu*")
-    environment["LD_LIBRARY_PATH"] = str(libraries)
+    environment = unpack_from_debian(session, *WRK)
+    use_own_libraries(Path(session.virtualenv.location, "debian"), "usr/bin/wrk")
     project = Path(session.create_tmp(), "project").resolve()
     environment |= {"UV_PROJECT_ENVIRONMENT": str(project / ".venv"), "PYTHONPATH": str(project)}
     session.run("copier", "copy", "--quiet", "--defaults", "--overwrite", str(ROOT), str(project))
@@ -226,7 +228,7 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
             (archive,) = home.glob(f"{package}_*.deb")
             session.run("dpkg", "--extract", archive.name, ".", external=True)
     plugins = home / "usr" / "libexec" / "docker" / "cli-plugins"
-    path = [plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
+    path = [home / "bin", plugins, home / "usr" / "bin", home / "usr" / "sbin", os.environ["PATH"]]
     return {
         "PATH": os.pathsep.join(map(str, path)),
         "DEBOOTSTRAP_DIR": str(home / "usr" / "share" / "debootstrap"),
@@ -234,11 +236,11 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
 
 
 def use_own_libraries(home: Path, program: str) -> None:
-    """Write a script that runs an unpacked program of `usr/sbin` with the unpacked libraries."""
+    """Write a script that runs an unpacked program with the unpacked libraries."""
     (loader,) = home.glob("usr/lib/*/ld-linux-*.so.?")
-    script = home / "usr" / "bin" / program
+    script = home / "bin" / Path(program).name
     script.parent.mkdir(exist_ok=True)
-    command = f'"{loader}" --library-path "{loader.parent}" "{home}/usr/sbin/{program}" "$@"'
+    command = f'"{loader}" --library-path "{loader.parent}" "{home}/{program}" "$@"'
     script.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     script.chmod(0o755)
 
