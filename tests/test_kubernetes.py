@@ -1,5 +1,6 @@
 """The manifests, built by kustomize and held against Kubernetes' schemas and each other."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,11 @@ SECRETS = {
 """What the Secret holds."""
 
 
+def ids(row: dict[str, bool]) -> str:
+    """Name a variant by what is on."""
+    return "-".join(name for name in row if row[name]) or "none"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _programs() -> None:
     if shutil.which("kustomize") is None:
@@ -50,11 +56,36 @@ def check_layers(project: Path, slug: str = "my-service") -> None:
             check(manifests)
 
 
-@pytest.mark.parametrize(
-    "answers", VARIANTS, ids=lambda row: "-".join(name for name in row if row[name]) or "none"
-)
+def copy_of(project: Path, directory: Path) -> Path:
+    """Copy what the checks read of a project, to be changed."""
+    for part in ("app", "deploy"):
+        shutil.copytree(project / part, directory / part)
+    shutil.copy(project / ".env.example", directory)
+    return directory
+
+
+def switch_on_monitoring(project: Path) -> None:
+    """Add the component to each overlay, as its comment says."""
+    for layer in LAYERS[1:]:
+        with (project / "deploy" / "kubernetes" / layer / "kustomization.yaml").open("a") as file:
+            file.write("\ncomponents:\n  - ../../components/monitoring\n")
+
+
+@pytest.mark.parametrize("answers", VARIANTS, ids=ids)
 def test_manifests_are_right(render: Render, answers: dict[str, bool]) -> None:
     check_layers(render(preset="minimal", kubernetes=True, **answers))
+
+
+@pytest.mark.parametrize("answers", [row for row in VARIANTS if row["metrics"]], ids=ids)
+def test_x25_monitoring_can_be_switched_on(
+    render: Render, tmp_path: Path, answers: dict[str, bool]
+) -> None:
+    """X25: for clusters with the Prometheus Operator."""
+    project = copy_of(render(preset="minimal", kubernetes=True, **answers), tmp_path)
+    switch_on_monitoring(project)
+    check_layers(project)
+    for layer in LAYERS[1:]:
+        assert build(project, layer, "my-service").of("PodMonitor")
 
 
 def test_long_names_fit(render: Render) -> None:
@@ -83,15 +114,15 @@ PRODUCTION, HPA = "overlays/production/kustomization.yaml", "overlays/production
 STAGING, PURGE = "overlays/staging/kustomization.yaml", "base/purge-sessions.yaml"
 SCRAPING, TO_REDIS = "base/scraping.yaml", "base/network-policy-redis.yaml"
 FROM_PROMETHEUS = "base/network-policy-metrics.yaml"
+COMPONENT = "components/monitoring/kustomization.yaml"
+MONITOR = "components/monitoring/pod-monitor.yaml"
+RULE = "components/monitoring/prometheus-rule.yaml"
 
 
 @pytest.fixture
 def copied(full: Path, tmp_path: Path) -> Path:
-    """What the checks read of a project, to be broken."""
-    for part in ("app", "deploy"):
-        shutil.copytree(full / part, tmp_path / part)
-    shutil.copy(full / ".env.example", tmp_path)
-    return tmp_path
+    """A project to be broken."""
+    return copy_of(full, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +170,43 @@ def copied(full: Path, tmp_path: Path) -> Path:
 )
 def test_checks_notice(copied: Path, message: str, file: str, found: str, instead: str) -> None:
     """Whatever is broken is found, and the message says what it is."""
+    replace_in(copied / "deploy" / "kubernetes" / file, found, instead)
+    with pytest.raises(AssertionError, match=message):
+        check_layers(copied)
+
+
+def test_x25_monitoring_may_need_the_token(copied: Path) -> None:
+    """X25: the lines that are comments are right."""
+    file = copied / "deploy" / "kubernetes" / MONITOR
+    text = re.sub("# (authorization|  credentials):", r"\1:", file.read_text(encoding="utf-8"))
+    file.write_text(text, encoding="utf-8")
+    switch_on_monitoring(copied)
+    check_layers(copied)
+    monitor = build(copied, LAYERS[-1], "my-service").of("PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["authorization"]["credentials"]["key"] == "METRICS_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("message", "file", "found", "instead"),
+    [
+        ("a pod 2 times", COMPONENT, "prometheus.io/scrape: null", "prometheus.io/scrap: null"),
+        ("prometheus.io/path", COMPONENT, "prometheus.io/path: null", "prometheus.io/paths: null"),
+        ("PodMonitor: there are 0", COMPONENT, "  - pod-monitor.yaml\n", ""),
+        ("Rule: there are 0", COMPONENT, "  - prometheus-rule.yaml\n", ""),
+        ("Monitor: selects nothing", MONITOR, "      app: my-service", "      app: mine"),
+        ("Monitor: selects .*Job", MONITOR, "      app: my-service", "      app: my-service-jobs"),
+        ("Monitor: no port web", MONITOR, "port: http", "port: web"),
+        ("Monitor: no /metric$", MONITOR, "path: /metrics", "path: /metric"),
+        ("the job is None", MONITOR, "jobLabel: app", "jobLabel: job"),
+        ("'interva'", MONITOR, "      path:", "      interva: 5s\n      path:"),
+        ("the job is my-service", RULE, 'up{job="my-service"} == 0', 'up{job="mine"} == 0'),
+    ],
+)
+def test_x25_checks_notice_what_the_component_lacks(
+    copied: Path, message: str, file: str, found: str, instead: str
+) -> None:
+    switch_on_monitoring(copied)
     replace_in(copied / "deploy" / "kubernetes" / file, found, instead)
     with pytest.raises(AssertionError, match=message):
         check_layers(copied)

@@ -4,11 +4,13 @@ import json
 import shutil
 import subprocess
 import time
+from operator import itemgetter
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 
 from tests.support.files import replace_in
 from tests.support.services import ask, free_port, post, running, wait_for
@@ -53,6 +55,22 @@ def rule_tests_in(directory: Path) -> list[str]:
     rules = sorted(path.name for path in directory.glob("*alerts.yml"))
     assert tests == [rule.replace(".yml", "_test.yml") for rule in rules]
     return tests
+
+
+def test_x25_operator_is_given_the_same_rules(project: Path, tmp_path: Path) -> None:
+    """X25: the rules of the component pass the tests of `deploy/prometheus`."""
+    component = project / "deploy" / "kubernetes" / "components" / "monitoring"
+    rule = yaml.safe_load((component / "prometheus-rule.yaml").read_text(encoding="utf-8"))
+    directory = shutil.copytree(project / "deploy" / "prometheus", tmp_path / "prometheus")
+    groups = []
+    for file in directory.glob("*alerts.yml"):
+        groups += yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+        file.write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
+    assert sorted(groups, key=itemgetter("name")) == sorted(
+        rule["spec"]["groups"], key=itemgetter("name")
+    )
+    run(directory, "promtool", "check", "rules", "alerts.yml")
+    run(directory, "promtool", "test", "rules", *rule_tests_in(directory))
 
 
 @pytest.mark.parametrize(

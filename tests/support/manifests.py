@@ -22,6 +22,9 @@ DRAIN_SECONDS, FINISH_SECONDS, CLOSE_SECONDS = 5, 20, 3
 """What the service takes after SIGTERM: serving on, requests under way, closing."""
 
 SERVER_SETTINGS = {"HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "PGSSLROOTCERT"}
+OPERATOR = "monitoring.coreos.com/v1"
+"""The API of the Prometheus Operator."""
+
 UNITS = {"": 1, "m": 0.001, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -67,6 +70,8 @@ def build(project: Path, layer: str, slug: str) -> Manifests:
 def check_schemas(manifests: Manifests) -> None:
     """No key is unknown and no API has been removed, in the oldest and the newest Kubernetes."""
     for thing in manifests.objects:
+        if thing["apiVersion"] == OPERATOR:
+            continue  # not of Kubernetes itself
         for version in VERSIONS:
             fault = schema_fault(json.dumps(thing), version)
             assert not fault, f"{name_of(thing)}: {fault} (Kubernetes {version})"
@@ -185,7 +190,7 @@ def check_pods(manifests: Manifests) -> None:
 def check_life(manifests: Manifests) -> None:
     """Probes ask what exists, and liveness no dependency; a pod has time to finish."""
     deployment = manifests.of("Deployment")
-    spec, metadata = pod_of(deployment)["spec"], pod_of(deployment)["metadata"]
+    spec = pod_of(deployment)["spec"]
     (container,) = spec["containers"]
     routes = (manifests.project / "app" / "api" / "system.py").read_text(encoding="utf-8")
     for name, path in {"startup": "/live", "liveness": "/live", "readiness": "/ready"}.items():
@@ -194,12 +199,39 @@ def check_life(manifests: Manifests) -> None:
         assert f'@router.get("{path}")' in routes, f"{name}Probe: the service has no {path}"
         assert probe["httpGet"]["port"] in ports_of(deployment), f"{name}Probe: no such port"
         assert 1 <= probe["timeoutSeconds"] <= probe["periodSeconds"], f"{name}Probe: timeout"
-    scraped = metadata.get("annotations", {}).get("prometheus.io/port", "8000")
-    assert int(scraped) in ports_of(deployment), f"Deployment: prometheus.io/port {scraped}"
     drain = float(manifests.of("ConfigMap")["data"].get("DRAIN_SECONDS", DRAIN_SECONDS))
     before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     needed, grace = before + drain + FINISH_SECONDS + CLOSE_SECONDS, "terminationGracePeriodSeconds"
     assert spec[grace] > needed, f"Deployment: {grace} must be over {needed}"
+
+
+def check_monitoring(manifests: Manifests) -> None:
+    """Prometheus scrapes each pod once: by annotations, or by the operator as the rules' job."""
+    deployment = manifests.of("Deployment")
+    annotations = pod_of(deployment)["metadata"].get("annotations", {})
+    operated = [each for each in manifests.objects if each["apiVersion"] == OPERATOR]
+    ways = bool(operated) + ("prometheus.io/scrape" in annotations)
+    expected = (manifests.project / "app" / "metrics").exists()
+    assert ways == expected, f"Prometheus scrapes a pod {ways} times"
+    port = annotations.get("prometheus.io/port", "8000")
+    assert int(port) in ports_of(deployment), f"Deployment: prometheus.io/port {port}"
+    if not operated:
+        return
+    assert not {key for key in annotations if key.startswith("prometheus.io")}, f"{annotations}"
+    monitor = manifests.of("PodMonitor")["spec"]
+    assert monitor.keys() == {"jobLabel", "selector", "podMetricsEndpoints"}, f"{monitor.keys()}"
+    chosen = manifests.selected(monitor["selector"])
+    assert chosen == {name_of(deployment)}, f"PodMonitor: selects {chosen or 'nothing'}"
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint.keys() <= {"port", "path", "authorization"}, f"PodMonitor: {endpoint.keys()}"
+    names = {port["name"] for port in pod_of(deployment)["spec"]["containers"][0]["ports"]}
+    assert endpoint["port"] in names, f"PodMonitor: no port {endpoint['port']}"
+    assert endpoint["path"] == "/metrics", f"PodMonitor: no {endpoint['path']}"
+    token = {"credentials": {"name": manifests.slug, "key": "METRICS_TOKEN"}}
+    assert endpoint.get("authorization", token) == token, "PodMonitor: the token is in the Secret"
+    job = pod_of(deployment)["metadata"]["labels"].get(monitor["jobLabel"])
+    rules = json.dumps(manifests.of("PrometheusRule")["spec"]["groups"])
+    assert {*re.findall(r'job=\\"([^"]*)\\"', rules)} == {job}, f"PodMonitor: the job is {job}"
 
 
 def check_scaling(manifests: Manifests) -> None:
@@ -239,6 +271,7 @@ CHECKS = (
     check_settings,
     check_pods,
     check_life,
+    check_monitoring,
     check_scaling,
     check_rest,
 )
