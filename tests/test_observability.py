@@ -65,7 +65,8 @@ def test_x25_operator_is_given_the_same_rules(project: Path, tmp_path: Path) -> 
     groups = []
     for file in directory.glob("*alerts.yml"):
         groups += yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-        file.write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
+        file.write_text("groups: []\n", encoding="utf-8")  # the tests read all files together
+    (directory / "alerts.yml").write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
     assert sorted(groups, key=itemgetter("name")) == sorted(
         rule["spec"]["groups"], key=itemgetter("name")
     )
