@@ -101,9 +101,11 @@ def living(session: nox.Session) -> None:
 
 @nox.session(tags=["nightly"])
 def nightly(session: nox.Session) -> None:
-    """Run what passes the time limit of a change: the other cases of updates and toggles."""
+    """Run what passes the time limit of a change: more updates and toggles, and coverage."""
     install(session)
-    session.run("pytest", "-m", "living and deep", "-v", *IN_PARALLEL, *session.posargs)
+    session.run(
+        "pytest", "-m", "(living or coverage) and deep", "-v", *IN_PARALLEL, *session.posargs
+    )
 
 
 @nox.session
@@ -117,7 +119,9 @@ def suites(session: nox.Session) -> None:
 def more_suites(session: nox.Session) -> None:
     """Run the suites of the other rows of the covering array."""
     install(session)
-    session.run("pytest", "-m", "suite and deep", "-v", *IN_PARALLEL, *session.posargs)
+    session.run(
+        "pytest", "-m", "suite and deep and not coverage", "-v", *IN_PARALLEL, *session.posargs
+    )
 
 
 @nox.session(tags=["deep"])

@@ -79,9 +79,16 @@ ROWS = [
 
 @pytest.mark.parametrize("answers", ROWS)
 def test_own_suite_passes(render: Render, answers: Row) -> None:
-    """`make install test`, from an empty environment; with coverage where all is on or off."""
+    """`make install test`, from an empty environment; with coverage where all is off."""
     project = render(preset="custom", **answers)
-    run(project, "make", "install", "coverage" if answers in ARRAY[:2] else "test")
+    run(project, "make", "install", "coverage" if answers == ARRAY[1] else "test")
+
+
+@pytest.mark.deep
+@pytest.mark.coverage
+def test_coverage_is_enough(render: Render) -> None:
+    """Also where all is on: `make coverage` fails below its limit."""
+    run(render(preset="custom", **ARRAY[0]), "make", "install", "coverage")
 
 
 @pytest.mark.parametrize("answers", ARRAY[:2], ids=name_of)
