@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from app.core.security import verify_token
 from app.server.address import client_network
+from app.server.headers import header
 from app.server.paths import route_path
 from app.server.rate_limit import Count, Limit
 from app.settings.accounts import AuthSettings
@@ -39,7 +39,7 @@ class ByUser:
         address = client_network(scope)
         if route_path(scope).startswith(self._auth_path):
             return ((self._auth_limit, address),)
-        kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        kind, _, token = header(scope, b"authorization").partition(" ")
         if kind.lower() == "bearer":
             try:
                 user = f"user {verify_token(token, settings=self._settings)['sub']}"

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.server.headers import header
 from app.server.json_size import holds_more_values
 from app.server.paths import route_path
 from app.server.problems import problem_response
@@ -35,12 +35,12 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
 
-        headers, limit = Headers(scope=scope), self._limit(scope)
-        announced = headers.get("content-length", "")
+        limit = self._limit(scope)
+        announced = header(scope, b"content-length")
         if announced.isdecimal() and int(announced[:19]) > limit:
             return await problem_response(scope, 413)(scope, receive, send)
 
-        is_json = _is_json(headers.get("content-type", ""))
+        is_json = _is_json(header(scope, b"content-type"))
         received = 0
         parts: list[bytes] = []
 

@@ -3,9 +3,10 @@
 import re
 from random import getrandbits
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from app.server.headers import header
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -23,7 +24,7 @@ class RequestIDMiddleware:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
 
-        offered = Headers(scope=scope).get("x-request-id", "")
+        offered = header(scope, b"x-request-id")
         request_id = offered if _WELL_FORMED.fullmatch(offered) else _new_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
