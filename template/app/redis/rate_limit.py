@@ -9,25 +9,27 @@ from app.server.rate_limit import Count, Decision, RateLimiter, decisive
 
 # Each key has the times of one client's requests in milliseconds, by the server's clock, which all
 # processes share. If the clock was set back, times in the future are removed.
-# ARGV: for each key its limit, its window in milliseconds, and the number of keys of its request,
-# which follow each other. A request that does not fit all its limits counts towards none. The
-# result is one string, because redis-py is slow with lists.
+# ARGV[1]: for each key its limit, its window in milliseconds, and the number of keys of its request,
+# which follow each other. A request that does not fit all its limits counts towards none. This and
+# the result are one string each, because redis-py is slow with lists.
 _SLIDING_WINDOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local numbers = {}
+for number in string.gmatch(ARGV[1], '%d+') do table.insert(numbers, tonumber(number)) end
 local decisions = {}
 local first = 1
 while first <= #KEYS do
-  local last = first + tonumber(ARGV[3 * first]) - 1
+  local last = first + numbers[3 * first] - 1
   local counts, allowed = {}, true
   for i = first, last do
-    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - tonumber(ARGV[3 * i - 1]))
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - numbers[3 * i - 1])
     redis.call('ZREMRANGEBYSCORE', KEYS[i], now + 1, '+inf')
     counts[i] = redis.call('ZCARD', KEYS[i])
-    allowed = allowed and counts[i] < tonumber(ARGV[3 * i - 2])
+    allowed = allowed and counts[i] < numbers[3 * i - 2]
   end
   for i = first, last do
-    local limit, window, count = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), counts[i]
+    local limit, window, count = numbers[3 * i - 2], numbers[3 * i - 1], counts[i]
     table.insert(decisions, count < limit and 1 or 0)
     if allowed then
       redis.call('ZADD', KEYS[i], now, now .. '-' .. count)
@@ -91,18 +93,17 @@ class RedisRateLimiter:
             for counts in asked
             for limit, client in counts
         ]
-        args = [
-            number
+        numbers = " ".join(
+            f"{limit.requests} {limit.seconds * 1000} {len(counts)}"
             for counts in asked
             for limit, _ in counts
-            for number in (limit.requests, limit.seconds * 1000, len(counts))
-        ]
-        answer = cast("bytes", await self._redis.use(lambda: self._script(keys, args)))
-        numbers = map(int, answer.split())
+        )
+        answer = cast("bytes", await self._redis.use(lambda: self._script(keys, [numbers])))
+        found = map(int, answer.split())
         return [
             decisive(
                 [
-                    Decision(limit, next(numbers) == 1, next(numbers), next(numbers) / 1000)
+                    Decision(limit, next(found) == 1, next(found), next(found) / 1000)
                     for limit, _ in counts
                 ]
             )

@@ -42,6 +42,8 @@ class Decision:
 
 def decisive(decisions: Sequence[Decision]) -> Decision:
     """Return the one to report: the longest refusal, else that with the least remaining."""
+    if len(decisions) == 1:
+        return decisions[0]
     refusals = [decision for decision in decisions if not decision.allowed]
     if refusals:
         return max(refusals, key=lambda decision: decision.reset)
