@@ -28,11 +28,11 @@ class RequestIDMiddleware:
         request_id = offered if _WELL_FORMED.fullmatch(offered) else _new_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
-        header = (b"x-request-id", request_id.encode())
+        own = (b"x-request-id", request_id.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
+                message["headers"] = [*message["headers"], own]
             await send(message)
 
         clear_contextvars()  # of earlier requests in this task

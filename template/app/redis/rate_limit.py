@@ -9,9 +9,9 @@ from app.server.rate_limit import Count, Decision, RateLimiter, decisive
 
 # Each key has the times of one client's requests in milliseconds, by the server's clock, which all
 # processes share. If the clock was set back, times in the future are removed.
-# ARGV[1]: for each key its limit, its window in milliseconds, and the number of keys of its request,
-# which follow each other. A request that does not fit all its limits counts towards none. This and
-# the result are one string each, because redis-py is slow with lists.
+# ARGV[1]: for each key its limit, its window in milliseconds, and the number of keys of its
+# request, which follow each other. A request that does not fit all its limits counts towards none.
+# This and the result are one string each, because redis-py is slow with lists.
 _SLIDING_WINDOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
