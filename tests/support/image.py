@@ -178,10 +178,15 @@ class Workshop:
 
 
 def _limits() -> str:
-    """Return options that keep the limits of this process. Buildah would ask for more."""
-    names = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    hard = {name: resource.getrlimit(number)[1] for name, number in names.items()}
-    return " ".join(f"--ulimit {name}={limit}:{limit}" for name, limit in hard.items())
+    """Return options that keep the limits of this process. Buildah would ask for more.
+
+    An older Buildah lowers its own number of processes to that of the kernel.
+    """
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="utf-8"))
+    allowed = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    processes = most if allowed == resource.RLIM_INFINITY else min(allowed, most)
+    return f"--ulimit nofile={files}:{files} --ulimit nproc={processes}:{processes}"
 
 
 def _without_the_builder(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
