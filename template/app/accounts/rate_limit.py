@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 from starlette.types import Scope
 
-from app.core.security import verify_token
+from app.accounts.bearer import access_claims
 from app.server.address import client_network
-from app.server.headers import header
 from app.server.paths import route_path
 from app.server.rate_limit import Count, Limit
 from app.settings.accounts import AuthSettings
-from app.utils.exceptions import UnauthorizedError
 
 
 class ByUser:
@@ -39,12 +37,7 @@ class ByUser:
         address = client_network(scope)
         if route_path(scope).startswith(self._auth_path):
             return ((self._auth_limit, address),)
-        kind, _, token = header(scope, b"authorization").partition(" ")
-        if kind.lower() == "bearer":
-            try:
-                user = f"user {verify_token(token, settings=self._settings)['sub']}"
-            except UnauthorizedError:
-                pass  # the header may contain anything
-            else:
-                return ((self._limit, user), (self._address_limit, address))
-        return ((self._limit, address),)
+        claims = access_claims(scope, self._settings)
+        if claims is None:
+            return ((self._limit, address),)
+        return ((self._limit, f"user {claims['sub']}"), (self._address_limit, address))

@@ -4,7 +4,7 @@ Scripts and shells may omit `settings`; then the environment's settings are used
 """
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any, Literal, NoReturn
@@ -13,6 +13,8 @@ from uuid import UUID
 import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from jwt.types import Options
+from pydantic import SecretStr
 
 from app import PROJECT_SLUG
 from app.core.config import load_settings
@@ -27,7 +29,11 @@ _TYPES = {"access": "at+jwt", "refresh": "rt+jwt"}
 LEEWAY = timedelta(seconds=10)
 """How far the clocks of two replicas may differ."""
 
-_REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti", "type"]
+_OPTIONS: Options = {
+    "require": ["iss", "aud", "sub", "iat", "exp", "jti", "type"],
+    "strict_aud": True,
+    "enforce_minimum_key_length": True,
+}
 
 
 def create_access_token(
@@ -53,26 +59,13 @@ def verify_token(
 ) -> dict[str, Any]:
     """Return the claims of a token that this service signed, in this environment, as `kind`.
 
-    The header only selects one of our own keys. The algorithm is fixed, and `jku`, `jwk` and `x5u`
+    The header must name the key of ours that fits. The algorithm is fixed; `jku`, `jwk` and `x5u`
     are ignored (RFC 8725, sections 3.1 and 3.10).
 
     Raises:
         UnauthorizedError: it is anything else, it has expired, or it is not valid yet.
     """
-    settings = settings or _settings_of_environment()
-    try:
-        key = _keys(settings)[jwt.get_unverified_header(token).get("kid", "")]
-        decoded = jwt.decode_complete(
-            token,
-            key,
-            algorithms=[settings.jwt_algorithm],
-            issuer=_issuer(settings),
-            audience=_issuer(settings),
-            leeway=LEEWAY,
-            options={"require": _REQUIRED, "strict_aud": True, "enforce_minimum_key_length": True},
-        )
-    except (jwt.InvalidTokenError, KeyError):
-        refuse_token()
+    decoded = _decode(token, settings or _settings_of_environment())
     claims: dict[str, Any] = decoded["payload"]
     if decoded["header"].get("typ") != _TYPES[kind] or claims["type"] != kind:
         refuse_token()
@@ -133,9 +126,35 @@ def _create(
     return jwt.encode(claims, key, algorithm=settings.jwt_algorithm, headers=headers)
 
 
+def _decode(token: str, settings: AuthSettings) -> dict[str, Any]:
+    """Return header and claims of a token that one of our keys has signed."""
+    for kid, key in _keys(settings).items():
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                key,
+                algorithms=[settings.jwt_algorithm],
+                issuer=_issuer(settings),
+                audience=_issuer(settings),
+                leeway=LEEWAY,
+                options=_OPTIONS,
+            )
+        except jwt.InvalidSignatureError:
+            continue  # another key may fit
+        except jwt.InvalidTokenError:
+            break
+        if decoded["header"].get("kid") == kid:
+            return decoded
+    refuse_token()
+
+
 def _keys(settings: AuthSettings) -> dict[str, str]:
     """Return the keys by id; the first one signs."""
-    given = (settings.jwt_secret_key, settings.jwt_previous_secret_key)
+    return _by_id(settings.jwt_secret_key, settings.jwt_previous_secret_key)
+
+
+@lru_cache(maxsize=8)
+def _by_id(*given: SecretStr | None) -> dict[str, str]:
     keys = [key.get_secret_value() for key in given if key is not None]
     return {sha256(key.encode()).hexdigest()[:16]: key for key in keys}
 

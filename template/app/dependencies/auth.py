@@ -8,6 +8,7 @@ from fastapi.security import OAuth2PasswordBearer
 from structlog.contextvars import bind_contextvars
 
 from app.accounts.audit import AuditEvent, AuditTrail
+from app.accounts.bearer import access_claims
 from app.accounts.origin import Origin
 from app.accounts.permissions import Permission, Role, is_permitted
 from app.core.security import refuse_token
@@ -55,14 +56,15 @@ UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 
 
 async def get_current_session(
-    auth: AuthServiceDep, token: Annotated[str | None, Depends(bearer_token)]
+    request: Request, auth: AuthServiceDep, _token: Annotated[str | None, Depends(bearer_token)]
 ) -> UserSession:
     """Return the caller's session.
 
     Raises:
         UnauthorizedError: there is none.
     """
-    session = await auth.find_session(token) if token else refuse_token()
+    claims = access_claims(request.scope, auth.settings)
+    session = await auth.find_session(claims) if claims else refuse_token()
     bind_contextvars(user_id=session.user_id, username=session.user.username)
     return session
 

@@ -1,9 +1,9 @@
 """Login, refresh and logout."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
@@ -13,7 +13,6 @@ from app.accounts.breached import BreachedPasswords
 from app.accounts.origin import Origin
 from app.accounts.passwords import PasswordService
 from app.core.security import (
-    Kind,
     create_access_token,
     create_refresh_token,
     hash_token,
@@ -168,7 +167,7 @@ class AuthService:
             UnauthorizedError: the token is not valid, or the session has ended. If the token was
                 used before, the session ends now.
         """
-        identity = self._identify(refresh_token, "refresh")
+        identity = self._identify(refresh_token)
         pair = self._issue(str(identity.sub), identity.sid)
         renewed = await self.sessions.rotate(
             identity.sid,
@@ -184,13 +183,13 @@ class AuthService:
             refuse_token()
         return pair
 
-    async def find_session(self, access_token: str) -> UserSession:
-        """Return the active session of an access token, with its user.
+    async def find_session(self, claims: Mapping[str, Any]) -> UserSession:
+        """Return the active session that the claims of an access token name, with its user.
 
         Raises:
             UnauthorizedError: there is none.
         """
-        identity = self._identify(access_token, "access")
+        identity = _identity(claims)
         session = await self.sessions.find_live(identity.sid, identity.sub)
         return session or refuse_token()
 
@@ -200,7 +199,7 @@ class AuthService:
         Raises:
             UnauthorizedError: it is not a token of this user.
         """
-        identity = self._identify(refresh_token, "refresh")
+        identity = self._identify(refresh_token)
         if identity.sub != user_id:
             refuse_token()
         if await self.sessions.revoke(user_id, only=identity.sid):
@@ -253,17 +252,8 @@ class AuthService:
         self.audit.record(AuditEvent.LOGIN_FAILED, target_id=user.id if user else None)
         raise UnauthorizedError("The username or the password is wrong.")
 
-    def _identify(self, token: str, kind: Kind) -> Identity:
-        """Return the subject of a token.
-
-        Raises:
-            UnauthorizedError: the token is not valid.
-        """
-        claims = verify_token(token, kind=kind, settings=self.settings)
-        try:
-            return Identity.model_validate(claims)
-        except ValidationError:
-            refuse_token()
+    def _identify(self, refresh_token: str) -> Identity:
+        return _identity(verify_token(refresh_token, kind="refresh", settings=self.settings))
 
     def _issue(self, subject: str, session_id: UUID) -> TokenPair:
         settings = self.settings
@@ -277,3 +267,15 @@ class AuthService:
     def _lifetime(self) -> timedelta:
         days = min(self.settings.refresh_token_expire_days, self.settings.session_max_days)
         return timedelta(days=days)
+
+
+def _identity(claims: Mapping[str, Any]) -> Identity:
+    """Return the subject of a token's claims.
+
+    Raises:
+        UnauthorizedError: they name none.
+    """
+    try:
+        return Identity.model_validate(claims)
+    except ValidationError:
+        refuse_token()
