@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from tests.server import PLAIN
+from tests.server import client_at
 from tests.waiting import PATIENCE
 
 Ask = Callable[[httpx2.Client], httpx2.Response]
@@ -45,7 +45,7 @@ def under_load(ask: Ask, *, clients: int = 8) -> Iterator[Load]:
     over = threading.Event()
 
     def be_a_client() -> None:
-        with httpx2.Client(timeout=20, verify=PLAIN) as client:
+        with client_at() as client:
             while not over.is_set():
                 phase = load.phase
                 try:

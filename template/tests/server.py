@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -17,8 +17,13 @@ from app.core.config import Settings
 from dev.process import free_port
 from tests.waiting import PATIENCE
 
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of a service without TLS. By default, each one would read all certificates first."""
+
+
+def client_at(address: str = "", headers: Mapping[str, str] | None = None) -> httpx2.Client:
+    """Return a client of a service at `address`, which waits as long as a busy machine takes."""
+    return httpx2.Client(base_url=address, headers=headers, verify=_PLAIN, timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,14 @@ class Service:
     def get(self, path: str = "/") -> httpx2.Response:
         """Send a request, as soon as the service is up."""
         deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return httpx2.get(f"{self.address}{path}", verify=PLAIN)
-            except httpx2.ConnectError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        with client_at(self.address) as client:
+            while True:
+                try:
+                    return client.get(path)
+                except httpx2.ConnectError:
+                    if self.process.poll() is not None or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
 
     def next_line(self, text: str) -> str:
         """Wait for a log line with this text, and return it."""

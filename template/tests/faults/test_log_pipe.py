@@ -2,11 +2,10 @@
 
 import signal
 
-import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import PLAIN, serving
+from tests.server import client_at, serving
 from tests.waiting import PATIENCE
 
 
@@ -16,7 +15,7 @@ def test_f18_log_pipe_blocked_then_closed(settings: Settings, processes: str) ->
     with serving(settings, RATE_LIMIT_ENABLED="false", WEB_CONCURRENCY=processes) as service:
         service.get("/live")
         written_by_now = 0
-        with httpx2.Client(base_url=service.address, verify=PLAIN) as client:
+        with client_at(service.address) as client:
             while written_by_now < 200_000:  # several times the size of a pipe
                 path = "/" + "x" * 1000
                 assert client.get(path).status_code == 404

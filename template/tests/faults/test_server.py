@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
 from app.core.config import Settings
-from tests.server import AS_IT_IS, PLAIN, WITH_ROUTES, Service, serving
+from tests.server import AS_IT_IS, WITH_ROUTES, Service, client_at, serving
 from tests.waiting import PATIENCE
 
 
@@ -62,7 +61,7 @@ def test_o3_only_the_proxys_word_counts(service: Service) -> None:
     def passing(number: int, forwarded: str, **headers: str) -> int:
         """Return how many of so many requests are not refused."""
         headers |= {"Host": "test", "X-Forwarded-For": forwarded}
-        with httpx2.Client(headers=headers, verify=PLAIN) as client:
+        with client_at(headers=headers) as client:
             answers = [client.get(service.address) for _ in range(number)]
         return [reply.status_code for reply in answers].count(200)
 
@@ -140,7 +139,7 @@ def test_answered_error_is_logged_once_and_keeps_the_connection(settings: Settin
     with serving(settings, program=WITH_ROUTES) as service:
         service.get("/live")
         ports = set()
-        with httpx2.Client(base_url=service.address, verify=PLAIN) as client:
+        with client_at(service.address) as client:
             for _ in range(3):
                 response = client.get("/crash")
                 assert response.status_code == 500

@@ -7,14 +7,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx2
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.cli import cli
 from app.core.config import Settings
-from tests.server import PLAIN, Service, serving
+from tests.server import Service, client_at, serving
 from tests.waiting import PATIENCE
 
 
@@ -58,10 +57,7 @@ def test_nothing_is_lost_when_a_process_is_killed(settings: Settings, tmp_path: 
         before = processes(tmp_path)
         assert len(before) == 2
 
-        clients = [
-            cleanup.enter_context(httpx2.Client(base_url=service.address, verify=PLAIN))
-            for _ in range(20)
-        ]
+        clients = [cleanup.enter_context(client_at(service.address)) for _ in range(20)]
         for client in clients:
             assert client.get("/").status_code == 200
         wait_for_count(service, 20, "fastapi_requests_total", **answered)
