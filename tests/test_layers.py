@@ -13,7 +13,7 @@ ORDER = (
     "main",
     "features",
     "FEATURE",
-    "project",
+    ("project", "project_commands"),
     "commands",
     "api",
     "middleware",

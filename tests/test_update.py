@@ -207,25 +207,34 @@ def test_lock_and_own_files_are_kept(render: Render) -> None:
         assert (project / name).read_text() == "# mine\n"
 
 
+OWNERS = {
+    "app/project.py": ("routers=(),", "routers=[],", "routers=(OURS,),"),
+    "app/project_commands.py": ("...] = ()", "...] = tuple()", "...] = (ours,)"),
+}
+"""The owner's files: a text of each, what a later version has instead, and what the owner has."""
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("version", RELEASES)
-def test_owners_file_comes_with_an_update_and_stays(
+def test_owners_files_come_with_an_update_and_stay(
     releases: Path, tmp_path: Path, version: str
 ) -> None:
-    """No later version, and no feature that is turned on or off, changes what its owner wrote."""
+    """No later version, and no feature that is turned on or off, changes what their owner wrote."""
     project = start(render_at(releases, tmp_path / "project", version, preset="minimal"))
     update(project)
-    file, new = project / "app" / "project.py", ROOT / "template" / "app" / "project.py"
-    assert file.read_text() == new.read_text()
+    for name in OWNERS:
+        assert (project / name).read_text() == (ROOT / "template" / name).read_text()
 
     template = tmp_path / "template"
     git(tmp_path, "clone", "--quiet", str(releases), str(template))
-    replace_in(template / "template" / "app" / "project.py", "routers=(),", "routers=[],")
-    commit(template, "Another file for new projects")
+    for name, (old, new, _) in OWNERS.items():
+        replace_in(template / "template" / name, old, new)
+    commit(template, "Other files for new projects")
     git(template, "tag", LATER)
     replace_in(project / ".copier-answers.yml", str(releases), str(template))
-    replace_in(file, "routers=(),", "routers=(OURS,),")
-    ours = file.read_text()
+    for name, (old, _, own) in OWNERS.items():
+        replace_in(project / name, old, own)
+    ours = {name: (project / name).read_text() for name in OWNERS}
     commit(project, "Ours")
     for answers in (
         {name: feature.on for name, feature in FEATURES.items()},
@@ -233,8 +242,8 @@ def test_owners_file_comes_with_an_update_and_stays(
     ):
         update(project, **answers)
         assert answers_of(project).items() >= {"_commit": LATER, **answers}.items()
-        assert file.read_text() == ours
-        assert not git(project, "status", "--porcelain", "app/project.py")
+        assert {name: (project / name).read_text() for name in OWNERS} == ours
+        assert not git(project, "status", "--porcelain", *OWNERS)
         commit(project)
 
 

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import ColumnCollectionConstraint, SchemaItem
 
-import app.features  # noqa: F401  # imports all models
 from app.core.config import load_settings
 from app.db.base import Base
 from app.db.migrations import LOCK_KEY, direct_url, read_revisions
 from app.db.pooler import WITHOUT_PREPARED_STATEMENTS
+
+if not context.config.attributes.get("only_upgrades"):
+    import app.features  # noqa: F401  # imports all models, which autogenerate compares
 
 log = logging.getLogger(__name__)
 

@@ -1,35 +1,25 @@
 """OpenTelemetry traces: requests, SQL, and outgoing calls."""
 
 import asyncio
-import logging
 import os
 import random
-import time
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import (
-    ALWAYS_ON,
-    ParentBased,
-    Sampler,
-    SamplingResult,
-    TraceIdRatioBased,
-)
-from opentelemetry.trace import SpanContext, SpanKind, get_current_span
+from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app import __version__
 from app.server.paths import QUIET_PATHS, route_path
 from app.settings.tracing import TelemetrySettings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 EXPORT_TIMEOUT = 2
 """Seconds for one attempt to send spans, in a thread of its own."""
@@ -42,47 +32,6 @@ os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
 # Baggage is not used here; it would go from any caller to all services that we call.
 _PROPAGATOR = TraceContextTextMapPropagator()
 propagate.set_global_textmap(_PROPAGATOR)
-
-
-class _Seldom(logging.Filter):
-    """Passes one line a minute: while a collector is down, the exporter logs two every 5 s."""
-
-    _silent_until = 0.0
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # any line
-        """Return whether the line may pass."""
-        now = time.monotonic()
-        if now < self._silent_until:
-            return False
-        self._silent_until = now + 60
-        return True
-
-
-logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
-
-
-class _RootSampler(Sampler):
-    """Samples all requests that come this far, and a share of everything else."""
-
-    def __init__(self, share: float) -> None:
-        self._others = TraceIdRatioBased(share)
-
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        *args: Any,
-        **options: Any,
-    ) -> SamplingResult:
-        """Decide about a span that has no parent."""
-        sampler = ALWAYS_ON if kind is SpanKind.SERVER else self._others
-        return sampler.should_sample(parent_context, trace_id, name, kind, *args, **options)
-
-    def get_description(self) -> str:
-        """Return the sampler's name."""
-        return f"RootSampler{{{self._others.get_description()}}}"
 
 
 def remote_parent(scope: Scope) -> SpanContext | None:
@@ -107,17 +56,10 @@ class Telemetry:
         self.provider: TracerProvider | None = None
         """Creates the spans; None while tracing is disabled."""
         if settings.otel_enabled:
-            self.provider = TracerProvider(
-                sampler=ParentBased(_RootSampler(self._share)),
-                resource=Resource.create(
-                    {
-                        "service.name": settings.otel_service_name,
-                        "service.version": __version__,
-                        "deployment.environment.name": settings.environment,
-                    }
-                ),
-                shutdown_on_exit=False,
-            )
+            # OpenTelemetry's SDK and exporter are imported only where they are used.
+            from app.core.spans import build_provider
+
+            self.provider = build_provider(settings)
         self._processor: BatchSpanProcessor | None = None
 
     @property
@@ -140,8 +82,9 @@ class Telemetry:
         """
         if self.provider is None:
             return
-        exporter = OTLPSpanExporter(self._endpoint, timeout=EXPORT_TIMEOUT)
-        self._processor = BatchSpanProcessor(exporter)
+        from app.core.spans import build_processor
+
+        self._processor = build_processor(self._endpoint, EXPORT_TIMEOUT)
         self.provider.add_span_processor(self._processor)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)  # so that `trace.get_tracer` uses it

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.utils.exceptions import ConflictError, ServiceUnavailableError
+from app.utils.exceptions import ConflictError, OperatorError, ServiceUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ MAX_REASON = 300
 """Characters of a reason that are logged."""
 
 
-class DatabaseAccessError(Exception):
+class DatabaseAccessError(OperatorError):
     """The database is unreachable or refuses access. The message names it, never a secret."""
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from app.db.errors import explain_access_errors
 from app.settings.database import DatabaseSettings
+from app.utils.exceptions import OperatorError
 
 LOCK_KEY = 0x6D6967726174
 """The advisory lock of migrations; the number must not be used for anything else."""
@@ -19,11 +20,11 @@ LOCK_TIMEOUT: float = DatabaseSettings.model_fields["migration_lock_timeout"].de
 """Seconds that a migration waits for others where there are no settings."""
 
 
-class OutsideProjectError(Exception):
+class OutsideProjectError(OperatorError):
     """The working directory is not the project's, so its migrations cannot be found."""
 
 
-class MigrationError(Exception):
+class MigrationError(OperatorError):
     """The migration is not possible."""
 
 
@@ -133,6 +134,7 @@ def upgrade(
         OutsideProjectError: the working directory is not the project's.
     """
     config = alembic_config(database_url, lock_timeout)
+    config.attributes["only_upgrades"] = True
     if revision == "head":
         read_revisions()  # so that two heads are reported
         # An old replica that restarts during the rollout of a newer build has nothing to do.

@@ -13,7 +13,6 @@ from app.accounts.passwords import PasswordService
 from app.accounts.rate_limit import ByUser
 from app.api.openapi import change_document
 from app.api.v1.endpoints import auth, users
-from app.commands.accounts import create_admin, purge_sessions
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.server.rate_limit import Limit
@@ -90,7 +89,6 @@ ACCOUNTS = Feature(
     docs_style=DOCS_STYLE,
     part=part,
     exports={"sessions": export_sessions},
-    commands=(create_admin, purge_sessions),
     observers=observers,
     body_limits=body_limits,
     rate_limit=rate_limit,

@@ -8,7 +8,6 @@ from starlette.middleware import Middleware
 from app.core.feature import Feature, State
 from app.core.telemetry import Telemetry
 from app.settings.tracing import TelemetrySettings
-from app.tracing.middleware import TraceMiddleware
 from app.tracing.statements import trace_statements
 
 
@@ -26,7 +25,11 @@ async def part(_settings: TelemetrySettings, state: State) -> AsyncGenerator[Sta
 
 def observers(settings: TelemetrySettings) -> Sequence[Middleware]:
     """Link logs and traces."""
-    return [Middleware(TraceMiddleware)] if settings.otel_enabled else []
+    if not settings.otel_enabled:
+        return []
+    from app.tracing.middleware import TraceMiddleware
+
+    return [Middleware(TraceMiddleware)]
 
 
 TRACING = Feature(part=part, observers=observers)

@@ -63,6 +63,7 @@ class BaseServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         arbitrary_types_allowed=True,
+        defer_build=True,  # most classes are only parts of others, and validate nothing themselves
         env_file=".env",
         env_ignore_empty=True,  # so that an empty variable does not hide a file of `SECRETS`
         extra="ignore",

@@ -1,8 +1,12 @@
-"""Errors of the service. They have a status and headers, and know nothing else of HTTP."""
+"""Errors of commands and of the service. The latter have a status, and know no more of HTTP."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
+
+
+class OperatorError(Exception):
+    """An error that the operator can fix. Commands print its message alone: no traceback."""
 
 
 class AppException(Exception):  # noqa: N818  # a public name

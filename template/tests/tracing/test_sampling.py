@@ -1,5 +1,9 @@
 """Sampling of requests."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from opentelemetry.trace import SpanKind
 
@@ -9,6 +13,30 @@ from tests.tracing.conftest import Capture, Tracing, requests
 from tests.tracing.receiver import Receiver
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+SDK = """
+import sys
+from app.main import create_app
+create_app()
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_sdk_is_imported_only_where_it_is_used(settings: Settings, enabled: bool) -> None:
+    url = settings.database_url.render_as_string(hide_password=False)
+    chosen = {"DATABASE_URL": url, "ENVIRONMENT": "development", "OTEL_ENABLED": str(enabled)}
+    printed = subprocess.run(
+        [sys.executable, "-c", SDK],
+        env={**os.environ, **chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = printed.stdout.splitlines()[-1].split()
+    for name in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp"):
+        assert (name in modules) == enabled
 
 
 async def test_untraced_request_leaves_no_span(

@@ -1,7 +1,10 @@
 """The command line."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from socket import EAI_NONAME, gaierror
 
@@ -29,6 +32,45 @@ def test_help_lists_the_commands() -> None:
 
 def test_version() -> None:
     assert __version__ in CliRunner().invoke(cli, ["--version"]).output
+
+
+IMPORTED = """
+import sys
+import app.project_commands
+before = set(sys.modules)
+from app.cli import cli
+try:
+    cli()
+finally:
+    names = {name.partition(".")[0] for name in sys.modules.keys() - before}
+    print(*names - sys.stdlib_module_names, file=sys.stderr)
+"""
+
+
+def libraries_of(*arguments: str, **environment: str) -> set[str]:
+    """Return the libraries that `app` imports, without those of the project's own commands."""
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(result.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_help_imports_no_library(command: str) -> None:
+    """It is quick: only a command that runs needs FastAPI and the libraries of the database."""
+    assert libraries_of(*command.split(), "--help") <= {"app", "click", "dev"}
+
+
+@pytest.mark.usefixtures("settings")
+def test_migrate_imports_no_routes() -> None:
+    url = "postgresql://app@127.0.0.1:1/app"
+    libraries = libraries_of("migrate", ENVIRONMENT="development", DATABASE_URL=url)
+    assert "alembic" in libraries
+    assert "fastapi" not in libraries
 
 
 @pytest.mark.usefixtures("settings")

@@ -6,14 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-import click
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import main
-from app.cli import cli
 from app.core.config import Settings, SettingsError
 from app.core.events import build_lifespan
 from app.core.feature import Feature, Part, State
@@ -151,10 +149,9 @@ async def test_project_adds_middleware_and_checks(
 def test_project_adds_commands() -> None:
     program = """
 import click
-from app import project
-from app.core.feature import Feature
+from app import project_commands
 greet = click.Command("greet", callback=lambda: print("hello"))
-project.PROJECT = Feature(commands=[greet])
+project_commands.PROJECT_COMMANDS = (greet,)
 from app.cli import cli
 cli(["greet"])
 """
@@ -164,18 +161,21 @@ cli(["greet"])
     assert printed.stdout == "hello\n"
 
 
-def test_missing_project_file_is_explained() -> None:
+@pytest.mark.parametrize(
+    ("file", "importer"), [("project", "features"), ("project_commands", "cli")]
+)
+def test_missing_project_file_is_explained(file: str, importer: str) -> None:
     """One sentence, not a traceback."""
-    program = """
+    program = f"""
 import sys
-sys.modules["app.project"] = None
-import app.cli
+sys.modules["app.{file}"] = None
+import app.{importer}
 """
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
-    assert result.stderr.startswith("app/project.py is missing: bring it back by `git checkout")
+    assert result.stderr.startswith(f"app/{file}.py is missing: bring it back by `git checkout")
 
 
 def test_project_file_that_cannot_be_imported_is_not_called_missing() -> None:
@@ -188,17 +188,10 @@ class Broken(MetaPathFinder):
         if name == "app.project":
             raise ModuleNotFoundError("No module named 'shop'", name="shop")
 sys.meta_path.insert(0, Broken())
-import app.cli
+import app.features
 """
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert "No module named 'shop'" in result.stderr
     assert "is missing" not in result.stderr
-
-
-def test_command_is_listed() -> None:
-    """Commands of features are listed with those of the service."""
-    for feature in FEATURES:
-        for command in feature.commands:
-            assert cli.get_command(click.Context(cli), command.name or "") is command
