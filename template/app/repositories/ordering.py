@@ -20,24 +20,13 @@ def ordering(sort: str, columns: Columns) -> list[ColumnElement[Any]]:
     return _directed(sort, columns[sort.removeprefix("-")], columns["id"])
 
 
-def sorted_ids(
-    rows: Select[Any],
-    sort: str,
-    columns: Columns,
-    *,
-    few: bool,
-    within: InstrumentedAttribute[Any] | None = None,
-) -> Select[int]:
+def sorted_ids(rows: Select[Any], sort: str, columns: Columns, *, few: bool) -> Select[int]:
     """Return the ids of `rows` in the order of `sort`, as `ordering` says.
 
     If there are `few` rows, all of them are read and sorted. PostgreSQL does not know that they are
     few. It would read the index of the order until the page is full, which can be the whole table.
-
-    `within` is a column that has one value in all rows, and is first in the index of the order.
     """
     if not few:
-        if within is not None:
-            rows = rows.order_by(*_directed(sort, within))
         return rows.with_only_columns(columns["id"]).order_by(*ordering(sort, columns))
     key = columns[sort.removeprefix("-")]
     found = rows.with_only_columns(columns["id"].label("id"), key.label("key")).cte("found")
