@@ -1,8 +1,8 @@
 """Numbered pages."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.schemas.base import InputSchema
 
@@ -13,13 +13,27 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 PageSize = Annotated[int, Field(ge=1, le=100)]
 
+MAX_ROWS = 10_000
+"""Rows up to which a list is counted, and has numbered pages.
+
+The time to count rows, and to skip those before a page, grows with their number.
+"""
+
 
 class PageQuery(InputSchema):
     """The query of a list with numbered pages."""
 
-    # The limit keeps the offset far below the maximum of PostgreSQL.
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    instead: ClassVar[str]
+    """What a client may do that needs a page after `MAX_ROWS`."""
+
+    page: int = Field(default=1, ge=1, description=f"Pages end at row {MAX_ROWS:,}.")
     page_size: PageSize = 20
+
+    @model_validator(mode="after")
+    def _begins_within_limit(self) -> Self:
+        if self.offset >= MAX_ROWS:
+            raise ValueError(f"numbered pages end at row {MAX_ROWS:,}: {self.instead}")
+        return self
 
     @property
     def offset(self) -> int:
@@ -27,10 +41,16 @@ class PageQuery(InputSchema):
         return (self.page - 1) * self.page_size
 
 
-def numbering(query: PageQuery, total: int) -> dict[str, int]:
-    """Return the fields of a numbered page; `total` is the number of rows on all pages."""
+Total = Annotated[int, Field(description=f"The number of rows, at most {MAX_ROWS:,}.")]
+TotalIsExact = Annotated[bool, Field(description="False if there are more rows than `total`.")]
+
+
+def numbering(query: PageQuery, counted: int) -> dict[str, int]:
+    """Return the fields of a numbered page; `counted` is the result of `count_rows`."""
+    total = min(counted, MAX_ROWS)
     return {
         "total": total,
+        "total_is_exact": counted <= MAX_ROWS,
         "page": query.page,
         "page_size": query.page_size,
         "pages": -(-total // query.page_size),

@@ -1,6 +1,6 @@
 """Accounts, as clients see them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from app.accounts.password_policy import refuse_guessable
 from app.accounts.permissions import Role
 from app.schemas.auth import STORED_SESSION, StoredSession
 from app.schemas.base import InputSchema, Schema, with_example
-from app.schemas.pagination import PageQuery
+from app.schemas.pagination import PageQuery, Total, TotalIsExact
 from app.schemas.password import NewPassword, Password
 
 UserSort = Literal[
@@ -142,8 +142,10 @@ class UserExport(Schema):
 class UserPageQuery(PageQuery):
     """The query of the list."""
 
+    instead: ClassVar[str] = "narrow the list by q, role or is_active"
+
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, description="Part of the e-mail address or of the username."
+        default=None, description="The beginning of the e-mail address or of the username."
     )
     role: Role | None = None
     is_active: bool | None = None
@@ -154,11 +156,19 @@ class UserPage(Schema):
     """A numbered page of accounts."""
 
     model_config = with_example(
-        {"users": [_ACCOUNT], "total": 1, "page": 1, "page_size": 20, "pages": 1}
+        {
+            "users": [_ACCOUNT],
+            "total": 1,
+            "total_is_exact": True,
+            "page": 1,
+            "page_size": 20,
+            "pages": 1,
+        }
     )
 
     users: list[UserRead]
-    total: int
+    total: Total
+    total_is_exact: TotalIsExact
     page: int
     page_size: int
     pages: int

@@ -79,20 +79,26 @@ class ItemService:
         """Return the page with all fields, regardless of the query's `fields`.
 
         Raises:
-            UnprocessableError: its items are too large for one response.
+            UnprocessableError: its items are too large for one response, or too many items
+                have the words of the search.
         """
-        total = await self._repository.count(query.q)
+        found = await self._repository.find(query.q)
         items, number = await self._repository.page(
-            query.q, sort=query.sort, offset=query.offset, limit=query.page_size
+            found, sort=query.sort, offset=query.offset, limit=query.page_size
         )
         if len(items) < number:  # the next page would not begin with the first that is missing
             raise UnprocessableError("This page is too large. Ask for a smaller page_size.")
         return ItemPage(
-            items=[ListedItem.model_validate(item) for item in items], **numbering(query, total)
+            items=[ListedItem.model_validate(item) for item in items],
+            **numbering(query, found.number),
         )
 
     async def cursor_page(self, query: ItemCursorQuery) -> ItemCursorPage:
-        """Return the next page after the cursor, newest items first."""
+        """Return the next page after the cursor, newest items first.
+
+        Raises:
+            UnprocessableError: too many items have the words of the search.
+        """
         # One more than requested shows whether there is a next page.
         found, number = await self._repository.before(query.cursor, query.q, query.page_size + 1)
         items = [ItemRead.model_validate(item) for item in found[: query.page_size]]

@@ -10,7 +10,7 @@ from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
-from app.schemas.pagination import numbering
+from app.schemas.pagination import MAX_ROWS, numbering
 from app.schemas.user import (
     PasswordChange,
     UserAdminUpdate,
@@ -102,7 +102,7 @@ class UserService:
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
         role, is_active = query.role, query.is_active
-        total = await self.users.count(query.q, role=role, is_active=is_active)
+        counted = await self.users.count(query.q, role=role, is_active=is_active)
         users = await self.users.page(
             query.q,
             role=role,
@@ -110,9 +110,10 @@ class UserService:
             sort=query.sort,
             offset=query.offset,
             limit=query.page_size,
+            few=counted <= MAX_ROWS,
         )
         return UserPage(
-            users=[UserRead.model_validate(user) for user in users], **numbering(query, total)
+            users=[UserRead.model_validate(user) for user in users], **numbering(query, counted)
         )
 
     async def get(self, user_id: int) -> UserRead:

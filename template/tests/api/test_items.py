@@ -182,7 +182,14 @@ class TestDelete:
 class TestList:
     async def test_empty(self, client: httpx2.AsyncClient) -> None:
         page = await listed(client)
-        assert page == {"items": [], "total": 0, "page": 1, "page_size": 20, "pages": 0}
+        assert page == {
+            "items": [],
+            "total": 0,
+            "total_is_exact": True,
+            "page": 1,
+            "page_size": 20,
+            "pages": 0,
+        }
 
     async def test_pages(self, client: httpx2.AsyncClient) -> None:
         for number in range(5):
@@ -190,6 +197,20 @@ class TestList:
         pages = [await listed(client, f"sort=id&page_size=2&page={page}") for page in (1, 2, 3, 4)]
         assert [titles(page) for page in pages] == [["0", "1"], ["2", "3"], ["4"], []]
         assert {(page["total"], page["pages"]) for page in pages} == {(5, 3)}
+
+    @pytest.mark.parametrize("query", ["page=501", "page=101&page_size=100", f"page={10**18}"])
+    async def test_pages_end_where_counting_ends(
+        self, client: httpx2.AsyncClient, query: str
+    ) -> None:
+        """The error names the list that goes on."""
+        refused = await client.get(f"{ITEMS}?{query}")
+        assert refused.status_code == 422
+        (error,) = refused.json()["errors"]
+        assert error["loc"] == ["query"]
+        assert "pages end at row 10,000" in error["msg"]
+        assert "/api/v2/items/" in error["msg"]
+        for last in ("page=500", "page=100&page_size=100"):
+            assert (await listed(client, last))["items"] == []
 
     @pytest.mark.parametrize(
         ("sort", "order"),
@@ -239,7 +260,13 @@ class TestList:
         [
             ("map", ["Atlas", "Globe"]),  # finds "maps" as well
             ("map -round", ["Atlas"]),
+            ("-round", ["Atlas"]),
+            ("teapot or -flat", ["Globe"]),
             ('"of the world"', ["Globe"]),
+            ('"map of the world" -flat', ["Globe"]),
+            ('"world map"', []),
+            ('map -"round map"', ["Atlas"]),
+            ('"flat maps" or "round map"', ["Globe"]),
             ("atlas or globe", ["Atlas", "Globe"]),
             ("teapot", []),
             ("%25", []),  # A10: no wildcard, just a character
