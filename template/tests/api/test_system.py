@@ -136,6 +136,7 @@ async def test_ready_when_the_schema_is_new_enough(client: httpx2.AsyncClient) -
     assert (response.status_code, response.json()) == (200, {"status": "ready"})
 
 
+@pytest.mark.usefixtures("settings")
 async def test_without_a_database_the_process_lives_but_is_not_ready(
     client_without_database: httpx2.AsyncClient,
 ) -> None:
@@ -173,6 +174,7 @@ async def test_ready_compares_revisions(
         assert "app migrate" in response.json()["detail"]
 
 
+@pytest.mark.usefixtures("settings")
 async def test_not_ready_before_the_first_migration(empty_database: URL) -> None:
     """F9: a replica that starts while migrations still run takes no requests yet."""
     values = {"environment": "staging", "database_url": empty_database}

@@ -435,6 +435,7 @@ URLS = {
 }
 
 
+@pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(("given", "used"), URLS.items())
 def test_x26_urls_that_are_fine(monkeypatch: pytest.MonkeyPatch, given: str, used: str) -> None:
     monkeypatch.setenv("BREACHED_PASSWORDS_URL", given)
@@ -442,6 +443,7 @@ def test_x26_urls_that_are_fine(monkeypatch: pytest.MonkeyPatch, given: str, use
     assert settings.breached_passwords_url == used
 
 
+@pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

@@ -27,13 +27,13 @@ Flush = Callable[[], Awaitable[Receiver]]
 Tracing = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def collector() -> Iterator[Receiver]:
     with receiving() as receiver:
         yield receiver
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def traced(settings: Settings, collector: Receiver) -> Settings:
     """Settings with which all requests are traced."""
     return settings.model_copy(
@@ -96,16 +96,16 @@ async def later(tasks: BackgroundTasks) -> None:
     tasks.add_task(work)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 async def traced_app(traced: Settings) -> FastAPI:
     app = create_app(traced)
     app.include_router(routes)
     return app
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 async def traced_state(traced_app: FastAPI) -> AsyncIterator[State]:
-    """Started first, so that `trace.get_tracer` returns its tracers."""
+    """Started before all others of the process, so that `trace.get_tracer` returns its tracers."""
     async with running(traced_app) as state:
         yield state
 
