@@ -26,7 +26,12 @@ class PageQuery(InputSchema):
     instead: ClassVar[str]
     """What a client may do that needs a page after `MAX_ROWS`."""
 
-    page: int = Field(default=1, ge=1, description=f"Pages end at row {MAX_ROWS:,}.")
+    page: int = Field(
+        default=1,
+        ge=1,
+        description=f"Pages end at row {MAX_ROWS:,}.",
+        json_schema_extra={"maximum": MAX_ROWS},  # with a page_size of 1
+    )
     page_size: PageSize = 20
 
     @model_validator(mode="after")
