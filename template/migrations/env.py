@@ -15,7 +15,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint, SchemaItem
 from app.core.config import load_settings
 from app.db.base import Base
 from app.db.migrations import LOCK_KEY, direct_url, read_revisions
-from app.db.pooler import WITHOUT_PREPARED_STATEMENTS
+from app.db.pooler import WITHOUT_PREPARED_STATEMENTS, set_in_each_transaction
 
 if not context.config.attributes.get("only_upgrades"):
     import app.features  # noqa: F401  # imports all models, which autogenerate compares
@@ -96,9 +96,6 @@ def give_turn_back(connection: Connection) -> None:
 def run(connection: Connection, lock_timeout: float) -> None:
     """Run the revisions, one transaction each, while other processes that migrate wait."""
     take_turn(connection, lock_timeout)
-    # A table lock that takes long would delay all queries behind it: fail instead.
-    connection.execute(text("SET lock_timeout = '10s'"))
-    connection.commit()
     current = frozenset(MigrationContext.configure(connection).get_current_heads())
     connection.commit()
     if context.config.attributes.get("skip_if_newer") and read_revisions().is_newer(current):
@@ -131,6 +128,8 @@ async def run_online() -> None:
         url, lock_timeout = direct_url(settings), settings.migration_lock_timeout
     options = {"timeout": 10, **WITHOUT_PREPARED_STATEMENTS}
     engine = create_async_engine(url, poolclass=NullPool, connect_args=options)
+    # A table lock that takes long would delay all queries behind it: fail instead.
+    set_in_each_transaction(engine, {"lock_timeout": "10s"})
     try:
         async with engine.connect() as connection:
             await connection.run_sync(run, lock_timeout)

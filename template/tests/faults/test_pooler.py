@@ -76,6 +76,8 @@ def test_lock_of_migrations_is_released(settings: Settings, direct: URL) -> None
         upgrade(settings.database_url, lock_timeout=1)
     held = execute(direct, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     assert held == [(0,)]
+    for _ in range(10):  # whichever session it is
+        assert execute(settings.database_url, "SHOW lock_timeout") == [("0",)]
 
 
 async def test_pooler_that_is_not_known(settings: Settings) -> None:
