@@ -63,6 +63,7 @@ async def get_current_session(
     Raises:
         UnauthorizedError: there is none.
     """
+    # `_token` is for the OpenAPI document: the rate limit may have verified the token already.
     claims = access_claims(request.scope, auth.settings)
     session = await auth.find_session(claims) if claims else refuse_token()
     bind_contextvars(user_id=session.user_id, username=session.user.username)
