@@ -67,9 +67,8 @@ def test_x25_operator_is_given_the_same_rules(project: Path, tmp_path: Path) -> 
         groups += yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
         file.write_text("groups: []\n", encoding="utf-8")  # the tests read all files together
     (directory / "alerts.yml").write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
-    assert sorted(groups, key=itemgetter("name")) == sorted(
-        rule["spec"]["groups"], key=itemgetter("name")
-    )
+    by_name = itemgetter("name")
+    assert sorted(groups, key=by_name) == sorted(rule["spec"]["groups"], key=by_name)
     run(directory, "promtool", "check", "rules", "alerts.yml")
     run(directory, "promtool", "test", "rules", *rule_tests_in(directory))
 
