@@ -7,38 +7,59 @@ from typing import cast
 from app.redis.client import OptionalRedis, RedisAwayError
 from app.server.rate_limit import Count, Decision, RateLimiter, decisive
 
-# Each key has the times of one client's requests in milliseconds, by the server's clock, which all
-# processes share. If the clock was set back, times in the future are removed.
-# ARGV[1]: for each key its limit, its window in milliseconds, and the number of keys of its
-# request, which follow each other. A request that does not fit all its limits counts towards none.
+# A key of an exact limit has the times of one client's requests in milliseconds. A key of a larger
+# one has a number in microseconds: the time from which the whole burst is allowed again (GCRA).
+# These are times of the server's clock, which all processes share. If it was set back, requests in
+# the future are removed, and a number too far ahead allows one request, which replaces it.
+# ARGV[1]: for each key the burst of its limit, its window in milliseconds, its interval in
+# microseconds or 0 if it is exact, and the number of keys of its request, which follow each other.
+# A request that does not fit all its limits counts towards none.
 # This and the result are one string each, because redis-py is slow with lists.
-_SLIDING_WINDOW = """
+_SCRIPT = """
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
 local numbers = {}
 for number in string.gmatch(ARGV[1], '%d+') do table.insert(numbers, tonumber(number)) end
 local decisions = {}
 local first = 1
 while first <= #KEYS do
-  local last = first + numbers[3 * first] - 1
-  local counts, allowed = {}, true
+  local last = first + numbers[4 * first] - 1
+  local left, ahead, allowed = {}, {}, true
   for i = first, last do
-    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - numbers[3 * i - 1])
-    redis.call('ZREMRANGEBYSCORE', KEYS[i], now + 1, '+inf')
-    counts[i] = redis.call('ZCARD', KEYS[i])
-    allowed = allowed and counts[i] < numbers[3 * i - 2]
+    local burst, window, interval = numbers[4 * i - 3], numbers[4 * i - 2], numbers[4 * i - 1]
+    if interval == 0 then
+      redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - window)
+      redis.call('ZREMRANGEBYSCORE', KEYS[i], now + 1, '+inf')
+      left[i] = math.max(0, burst - redis.call('ZCARD', KEYS[i]))
+    else
+      ahead[i] = math.max(0, (redis.call('GET', KEYS[i]) or 0) - micros)
+      if ahead[i] > burst * interval then ahead[i] = (burst - 1) * interval end
+      left[i] = burst - math.ceil(ahead[i] / interval)
+    end
+    allowed = allowed and left[i] > 0
   end
   for i = first, last do
-    local limit, window, count = numbers[3 * i - 2], numbers[3 * i - 1], counts[i]
-    table.insert(decisions, count < limit and 1 or 0)
-    if allowed then
-      redis.call('ZADD', KEYS[i], now, now .. '-' .. count)
-      redis.call('PEXPIRE', KEYS[i], window)
-      count = count + 1
+    local burst, window, interval = numbers[4 * i - 3], numbers[4 * i - 2], numbers[4 * i - 1]
+    local reset
+    table.insert(decisions, left[i] > 0 and 1 or 0)
+    if interval == 0 then
+      if allowed then
+        redis.call('ZADD', KEYS[i], now, now .. '-' .. burst - left[i])
+        redis.call('PEXPIRE', KEYS[i], window)
+      end
+      local oldest = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
+      reset = oldest and oldest + window - now or 0
+    else
+      if allowed then
+        ahead[i] = ahead[i] + interval
+        local arrival = string.format('%.0f', micros + ahead[i])
+        redis.call('SET', KEYS[i], arrival, 'PX', math.ceil(ahead[i] / 1000))
+      end
+      reset = math.ceil(((ahead[i] - 1) % interval + 1) / 1000)
     end
-    local oldest = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2]
-    table.insert(decisions, math.max(0, limit - count))
-    table.insert(decisions, oldest and oldest + window - now or 0)
+    table.insert(decisions, allowed and left[i] - 1 or left[i])
+    table.insert(decisions, reset)
   end
   first = last + 1
 end
@@ -56,7 +77,7 @@ class RedisRateLimiter:
         self._redis = redis
         self._prefix = prefix
         self._fallback = fallback
-        self._script = redis.client.register_script(_SLIDING_WINDOW)
+        self._script = redis.client.register_script(_SCRIPT)
         self._waiting: list[tuple[Sequence[Count], asyncio.Future[Decision]]] = []
         self._trips: set[asyncio.Task[None]] = set()
 
@@ -89,12 +110,13 @@ class RedisRateLimiter:
 
     async def _ask_redis(self, asked: list[Sequence[Count]]) -> list[Decision]:
         keys = [
-            f"{self._prefix}:limit:{limit.name}:{client}"
+            f"{self._prefix}:{'limit' if limit.exact else 'pace'}:{limit.name}:{client}"
             for counts in asked
             for limit, client in counts
         ]
         numbers = " ".join(
-            f"{limit.requests} {limit.seconds * 1000} {len(counts)}"
+            f"{limit.burst} {limit.seconds * 1000} {0 if limit.exact else limit.interval}"
+            f" {len(counts)}"
             for counts in asked
             for limit, _ in counts
         )

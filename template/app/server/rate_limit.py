@@ -1,4 +1,8 @@
-"""Rate limits over a sliding window: no period has more requests than the limit."""
+"""Rate limits: by a sliding window, which is exact, and large ones by GCRA, which needs no list.
+
+GCRA, the generic cell rate algorithm, is ITU-T I.371's. It keeps one number for each client, a time
+that each request moves on by the limit's interval.
+"""
 
 import time
 from array import array
@@ -15,14 +19,37 @@ from app.server.address import client_network
 MAX_KEYS = 10_000
 """Clients that a process counts: about 10 MB at 100 requests each."""
 
+MAX_BURST = 10_000
+"""Requests that any limit allows at once. Limits up to it are exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Requests that are allowed within any period of `seconds`. Each limit counts separately."""
+    """Requests that are allowed per `seconds`. Each limit counts separately.
+
+    Up to `MAX_BURST` requests, no period of `seconds` has more than `requests`. Above, `MAX_BURST`
+    are allowed at once and further ones at even intervals, so no such period has more than
+    `requests` + `MAX_BURST`. A limit never refuses what a lower one allows.
+    """
 
     name: str
     requests: int
     seconds: int = 60
+
+    @property
+    def burst(self) -> int:
+        """The requests that are allowed at once."""
+        return min(self.requests, MAX_BURST)
+
+    @property
+    def exact(self) -> bool:
+        """Whether a sliding window counts, not GCRA."""
+        return self.requests <= MAX_BURST
+
+    @property
+    def interval(self) -> int:
+        """Microseconds between two requests at an even rate, rounded up."""
+        return -(-self.seconds * 1_000_000 // self.requests)
 
 
 Count = tuple[Limit, str]
@@ -37,7 +64,7 @@ class Decision:
     allowed: bool
     remaining: int
     reset: float
-    """Seconds until the oldest request that counts leaves the window."""
+    """Seconds until the limit allows one more request."""
 
 
 def decisive(decisions: Sequence[Decision]) -> Decision:
@@ -90,34 +117,79 @@ class InProcessRateLimiter:
     ) -> None:
         self._max_keys = max_keys
         self._clock = clock
-        self._hits: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
+        self._counters: OrderedDict[tuple[str, str], _Window | _Pace] = OrderedDict()
 
     async def hit(self, counts: Sequence[Count]) -> Decision:
         """Count a request towards all of its limits, or towards none if one refuses it."""
         now = self._clock()
-        windows = [(limit, self._window(limit, client, now)) for limit, client in counts]
-        fits = [len(hits) < limit.requests for limit, hits in windows]
+        counters = [(limit, self._counter(limit, client)) for limit, client in counts]
+        fits = [counter.left(limit, now) > 0 for limit, counter in counters]
         if all(fits):
-            for _, hits in windows:
-                hits.append(now)
+            for limit, counter in counters:
+                counter.add(limit, now)
         return decisive(
             [
-                Decision(
-                    limit,
-                    allowed,
-                    max(0, limit.requests - len(hits)),
-                    hits[0] + limit.seconds - now if hits else 0,
-                )
-                for (limit, hits), allowed in zip(windows, fits, strict=True)
+                Decision(limit, allowed, counter.left(limit, now), counter.reset(limit, now))
+                for (limit, counter), allowed in zip(counters, fits, strict=True)
             ]
         )
 
-    def _window(self, limit: Limit, client: str, now: float) -> "array[float]":
-        """Return the times of the client's requests that still count."""
+    def _counter(self, limit: Limit, client: str) -> "_Window | _Pace":
         key = (limit.name, client)
-        hits = self._hits.setdefault(key, array("d"))
-        self._hits.move_to_end(key)
-        if len(self._hits) > self._max_keys:
-            self._hits.popitem(last=False)
-        del hits[: bisect_right(hits, now - limit.seconds)]
-        return hits
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = _Window() if limit.exact else _Pace()
+            if len(self._counters) > self._max_keys:
+                self._counters.popitem(last=False)
+        self._counters.move_to_end(key)
+        return counter
+
+
+class _Window:
+    """The times of one client's requests that still count."""
+
+    __slots__ = ("_hits",)
+
+    def __init__(self) -> None:
+        self._hits = array("d")
+
+    def left(self, limit: Limit, now: float) -> int:
+        """Return how many more requests the limit allows now."""
+        del self._hits[: bisect_right(self._hits, now - limit.seconds)]
+        return max(0, limit.requests - len(self._hits))
+
+    def add(self, _limit: Limit, now: float) -> None:
+        """Count a request."""
+        self._hits.append(now)
+
+    def reset(self, limit: Limit, now: float) -> float:
+        """Return the seconds until the oldest request leaves the window."""
+        return self._hits[0] + limit.seconds - now if self._hits else 0
+
+
+class _Pace:
+    """One client's theoretical arrival time: from then on, the whole burst is allowed again."""
+
+    __slots__ = ("_arrival",)
+
+    def __init__(self) -> None:
+        self._arrival = 0
+
+    def left(self, limit: Limit, now: float) -> int:
+        """Return how many more requests the limit allows now."""
+        return (limit.burst * limit.interval - self._ahead(now)) // limit.interval
+
+    def add(self, limit: Limit, now: float) -> None:
+        """Count a request."""
+        self._arrival = _microseconds(now) + self._ahead(now) + limit.interval
+
+    def reset(self, limit: Limit, now: float) -> float:
+        """Return the seconds until one more request is allowed."""
+        return (self._ahead(now) % limit.interval or limit.interval) / 1_000_000
+
+    def _ahead(self, now: float) -> int:
+        return max(0, self._arrival - _microseconds(now))
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000)

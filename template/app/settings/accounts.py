@@ -97,7 +97,7 @@ class AuthSettings(BaseServiceSettings):
     """Requests that one address may send to /auth within any minute."""
 
     rate_limit_address_per_minute: Annotated[
-        int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")
+        int, Field(ge=1, le=1_000_000), UsedIf("rate_limit_enabled")
     ] = 1000
     """Requests with a token that one address may send within any minute, for all its users."""
 

@@ -13,7 +13,7 @@ class RateLimitSettings(BaseServiceSettings):
     rate_limit_enabled: bool = True
     """Limit the requests of each client, as true or false."""
 
-    rate_limit_per_minute: Annotated[int, Field(ge=1, le=10_000), UsedIf("rate_limit_enabled")] = (
-        100
-    )
-    """Requests that one client may send within any minute."""
+    rate_limit_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000), UsedIf("rate_limit_enabled")
+    ] = 100
+    """Requests that one client may send within any minute; above 10,000, a burst of 10,000 more."""

@@ -72,6 +72,16 @@ async def test_o4_refusal_says_when_to_come_back(client: httpx2.AsyncClient) -> 
     assert (await client.get("/live")).status_code == 200
 
 
+async def test_headers_of_a_large_limit_have_its_burst(settings: Settings, limited: State) -> None:
+    values = {"rate_limit_enabled": True, "rate_limit_per_minute": 12_000}
+    async with client_of(create_app(settings.model_copy(update=values)), limited) as client:
+        answer = await client.get("/")
+    assert answer.headers["ratelimit-limit"] == "12000"
+    assert answer.headers["ratelimit-policy"] == "12000;w=60;burst=10000"
+    assert answer.headers["ratelimit-remaining"] == "9999"
+    assert answer.headers["ratelimit-reset"] == "1"
+
+
 async def test_o3_forwarding_headers_change_nothing(client: httpx2.AsyncClient) -> None:
     """The server decides which header to trust: see tests/faults/test_server.py."""
     statuses = []

@@ -10,10 +10,13 @@ from pydantic import SecretStr
 from app.core.config import Settings
 from app.redis.client import OptionalRedis, build_redis, close_redis
 from app.redis.rate_limit import RedisRateLimiter
-from app.server.rate_limit import Decision, InProcessRateLimiter, Limit
+from app.server.rate_limit import MAX_BURST, Decision, InProcessRateLimiter, Limit
 from tests.redis.conftest import Server, run_at_once
 
 LIMIT = Limit("requests", requests=20, seconds=60)
+
+LARGE = Limit("large", requests=12_000, seconds=60)
+"""A request every 5 ms."""
 
 
 @pytest.fixture
@@ -111,12 +114,69 @@ async def test_x21_request_passes_all_its_limits_or_counts_for_none(
     assert (await limiter.hit([(small, "eve")])).remaining == 1
 
 
+async def micros(redis: OptionalRedis) -> int:
+    """Return the server's time in microseconds."""
+    seconds, rest = await redis.client.time()
+    return int(seconds) * 1_000_000 + int(rest)
+
+
+async def test_large_limit_allows_a_burst_and_then_its_rate(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    began = await micros(redis)
+    passed = 0
+    for _ in range(11):
+        decisions = await asyncio.gather(*(limiter.hit([(LARGE, "client")]) for _ in range(1000)))
+        passed += sum(decision.allowed for decision in decisions)
+    took = await micros(redis) - began
+    assert MAX_BURST <= passed <= MAX_BURST + took // LARGE.interval
+    refused = next(decision for decision in decisions if not decision.allowed)
+    assert refused.remaining == 0
+    assert 0 < refused.reset <= 0.005
+    await asyncio.sleep(refused.reset)
+    assert (await limiter.hit([(LARGE, "client")])).allowed
+
+
+async def test_large_limit_tells_what_is_left_and_when_there_is_more(
+    limiter: RedisRateLimiter,
+) -> None:
+    decisions = await asyncio.gather(*(limiter.hit([(LARGE, "client")]) for _ in range(10)))
+    assert [decision.remaining for decision in decisions] == list(range(9999, 9989, -1))
+    assert {decision.reset for decision in decisions} == {0.005}
+
+
+async def test_request_counts_for_none_if_one_of_two_kinds_refuses(
+    limiter: RedisRateLimiter,
+) -> None:
+    """In one round trip, so that no time passes."""
+    slow = Limit("slow", requests=12_000, seconds=6_000_000)
+    hits = [[(LIMIT, "ada"), (slow, "home")]] * 25 + [[(slow, "home")]]
+    decisions = await asyncio.gather(*map(limiter.hit, hits))
+    assert [decision.allowed for decision in decisions] == [True] * 20 + [False] * 5 + [True]
+    assert {decision.limit for decision in decisions[:25]} == {LIMIT}
+    assert decisions[25].remaining == MAX_BURST - 21
+    rest = [limiter.hit([(slow, "home")]) for _ in range(MAX_BURST - 21)]
+    assert all(decision.allowed for decision in await asyncio.gather(*rest))
+    refused = await limiter.hit([(LIMIT, "bob"), (slow, "home")])
+    assert (refused.allowed, refused.limit) == (False, slow)
+    assert (await limiter.hit([(LIMIT, "bob")])).remaining == 19
+
+
 async def test_nothing_stays_of_a_client_that_is_gone(
     limiter: RedisRateLimiter, redis: OptionalRedis
 ) -> None:
     await limiter.hit([(Limit("requests", 5, seconds=1), "client")])
     (key,) = await redis.client.keys(f"{limiter._prefix}*")
     assert 0 < await redis.client.pttl(key) <= 1000
+
+
+async def test_large_limit_is_one_number_which_expires(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    await asyncio.gather(*(limiter.hit([(LARGE, "client")]) for _ in range(200)))
+    (key,) = await redis.client.keys(f"{limiter._prefix}*")
+    assert await redis.client.strlen(key) == 16
+    assert 0 < await redis.client.pttl(key) <= 1000  # 200 requests of 5 ms
 
 
 async def test_server_whose_clock_was_set_back(
@@ -128,6 +188,18 @@ async def test_server_whose_clock_was_set_back(
     await redis.client.zadd(f"{limiter._prefix}:limit:requests:client", members)
     decision = await limiter.hit([(LIMIT, "client")])
     assert (decision.allowed, decision.remaining) == (True, 19)
+
+
+async def test_large_limit_and_a_server_whose_clock_was_set_back(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    """The client neither waits for the hour nor gets a new burst."""
+    slow = Limit("slow", requests=12_000, seconds=6_000_000)
+    future = await micros(redis) + 2 * MAX_BURST * slow.interval
+    await redis.client.set(f"{limiter._prefix}:pace:slow:client", future)
+    decisions = await asyncio.gather(*(limiter.hit([(slow, "client")]) for _ in range(5)))
+    assert [decision.allowed for decision in decisions] == [True] + [False] * 4
+    assert decisions[4].reset == slow.interval / 1_000_000
 
 
 PROCESS = """

@@ -158,6 +158,14 @@ def test_limit_that_is_off_is_not_checked() -> None:
     assert len(found) == 2
 
 
+def test_large_limit_is_possible() -> None:
+    """Up to a million a minute: GCRA's interval would be less than 60 us."""
+    settings = load_settings(database_url=URL, rate_limit_per_minute="1000000")
+    assert settings.rate_limit_per_minute == 1_000_000
+    (fault,) = faults(database_url=URL, rate_limit_per_minute="1000001")
+    assert fault.startswith("RATE_LIMIT_PER_MINUTE is wrong")
+
+
 class OwnSettings(BaseServiceSettings):
     """Settings of a project's own, with all ways to name them."""
 
