@@ -15,7 +15,7 @@ def service(wanted: list[str]) -> FastAPI:
     from app.core.config import load_settings
     from app.features import FEATURES
     from app.middleware.stack import build_middleware
-    from app.redis.client import OptionalRedis, build_redis, close_redis
+    from app.redis.client import OptionalRedis, build_redis
     from app.redis.rate_limit import RedisRateLimiter
     from app.server.rate_limit import InProcessRateLimiter
     from app.utils.logging import configure_logging
@@ -29,11 +29,10 @@ def service(wanted: list[str]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
-        client = build_redis(settings)
-        redis = OptionalRedis(client, settings)
+        redis = OptionalRedis(build_redis(settings), settings)
         limiter = RedisRateLimiter(redis, prefix="speed", fallback=InProcessRateLimiter())
         yield {"rate_limiter": limiter, "settings": settings}
-        await close_redis(client)
+        await redis.aclose()
 
     return FastAPI(middleware=middlewares, lifespan=lifespan)
 

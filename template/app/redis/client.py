@@ -11,10 +11,11 @@ from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.typing import EncodableT
 
 from app import PROJECT_SLUG
-from app.core.circuit_breaker import CircuitOpenError, Listener, log_state
-from app.core.resilience import with_circuit_breaker
+from app.core.circuit_breaker import CircuitBreaker, CircuitOpenError, Listener, log_state
+from app.redis.shared_connection import SharedConnection
 from app.settings.redis import RedisSettings
 
 log = structlog.get_logger(__name__)
@@ -96,13 +97,14 @@ class OptionalRedis:
         self.client = client
         self._timeout = settings.redis_timeout
         self._turns = asyncio.Semaphore(settings.redis_max_connections)
-        self._attempt = with_circuit_breaker(
-            target="redis",
+        self._breaker = CircuitBreaker(
+            "redis",
             failure_threshold=settings.circuit_breaker_failure_threshold,
             recovery_timeout=settings.circuit_breaker_recovery_timeout,
             failures=(exceptions.ConnectionError, exceptions.TimeoutError, OSError),
             listener=listener,
-        )(self._bounded)
+        )
+        self._shared = SharedConnection(client.connection_pool, deadline=DEADLINE)
         self._may_complain_at = 0.0
         self._commands: set[asyncio.Future[Any]] = set()
 
@@ -113,6 +115,7 @@ class OptionalRedis:
             command.cancel()
         if late:  # one that continued would connect again
             await asyncio.wait(late, timeout=DEADLINE)
+        await self._shared.aclose()
         await close_redis(self.client)
 
     async def use(self, command: Callable[[], Awaitable[T]]) -> T:
@@ -131,16 +134,52 @@ class OptionalRedis:
         else:
             await self._turns.acquire()
         try:
-            return await self._attempt(command)
+            return await self._attempt(lambda: self._bounded(command))
+        finally:
+            self._turns.release()
+
+    async def execute(self, *command: EncodableT) -> Any:
+        """Return the response to a command, over the connection that all such commands share.
+
+        Raises:
+            RedisAwayError: Redis did not do it.
+            NoScriptError: Redis does not know the script.
+        """
+        return await self._attempt(lambda: self._in_time(self._shared.send(*command)))
+
+    async def _in_time(self, answer: asyncio.Future[T]) -> T:
+        loop = asyncio.get_running_loop()
+        due = time.monotonic() + self._timeout
+        timer = loop.call_later(self._timeout, self._give_up, answer, due, PATIENCE)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+
+    def _give_up(self, answer: asyncio.Future[Any], due: float, patience: int) -> None:
+        if answer.done():
+            return
+        now = time.monotonic()
+        if patience > 1 and now > due + 0.1 * self._timeout:  # the event loop was late
+            asyncio.get_running_loop().call_later(
+                self._timeout, self._give_up, answer, now + self._timeout, patience - 1
+            )
+        else:
+            answer.set_exception(TimeoutError())
+
+    async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._breaker.call(call)
+        except exceptions.NoScriptError:
+            raise
         except exceptions.ResponseError as error:  # full, read-only, or no permission
             self._complain(error)
             if isinstance(error, REPLICA_ERRORS):
+                await self._shared.aclose()
                 await drop_idle_connections(self.client)
             raise RedisAwayError from error
         except (exceptions.RedisError, OSError, CircuitOpenError) as error:
             raise RedisAwayError from error
-        finally:
-            self._turns.release()
 
     async def _bounded(self, command: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(command())

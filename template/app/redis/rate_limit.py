@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from hashlib import sha1
+
+from redis.exceptions import NoScriptError
 
 from app.redis.client import OptionalRedis, RedisAwayError
 from app.server.rate_limit import Count, Decision, RateLimiter, decisive
@@ -66,6 +68,8 @@ end
 return table.concat(decisions, ' ')
 """
 
+_SCRIPT_HASH = sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324  # Redis names scripts by it
+
 
 class RedisRateLimiter:
     """Counts in Redis: one atomic script, and one round trip for all concurrent requests.
@@ -77,7 +81,6 @@ class RedisRateLimiter:
         self._redis = redis
         self._prefix = prefix
         self._fallback = fallback
-        self._script = redis.client.register_script(_SCRIPT)
         self._waiting: list[tuple[Sequence[Count], asyncio.Future[Decision]]] = []
         self._trips: set[asyncio.Task[None]] = set()
 
@@ -120,7 +123,10 @@ class RedisRateLimiter:
             for counts in asked
             for limit, _ in counts
         )
-        answer = cast("bytes", await self._redis.use(lambda: self._script(keys, [numbers])))
+        try:
+            answer = await self._redis.execute("EVALSHA", _SCRIPT_HASH, len(keys), *keys, numbers)
+        except NoScriptError:  # the server is new
+            answer = await self._redis.execute("EVAL", _SCRIPT, len(keys), *keys, numbers)
         found = map(int, answer.split())
         return [
             decisive(

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import Settings
-from app.redis.client import OptionalRedis, build_redis, close_redis
+from app.redis.client import OptionalRedis, build_redis
 from app.redis.rate_limit import RedisRateLimiter
 from app.server.rate_limit import MAX_BURST, Decision, InProcessRateLimiter, Limit
 from tests.redis.conftest import Server, run_at_once
@@ -23,9 +23,9 @@ LARGE = Limit("large", requests=12_000, seconds=60)
 async def redis(settings: Settings) -> AsyncIterator[OptionalRedis]:
     # A busy machine must not look like Redis being down.
     settings = settings.model_copy(update={"redis_timeout": 5})
-    client = build_redis(settings)
-    yield OptionalRedis(client, settings)
-    await close_redis(client)
+    redis = OptionalRedis(build_redis(settings), settings)
+    yield redis
+    await redis.aclose()
 
 
 @pytest.fixture
@@ -57,10 +57,18 @@ async def test_unexpected_error_reaches_everybody(
     async def nonsense(*_: object) -> bytes:
         return b"nonsense"
 
-    monkeypatch.setattr(limiter, "_script", nonsense)
+    monkeypatch.setattr(limiter._redis, "execute", nonsense)
     calls = [asyncio.create_task(limiter.hit([(LIMIT, "client")])) for _ in range(3)]
     for outcome in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(outcome, ValueError)
+
+
+async def test_server_that_lost_the_script_gets_it_again(
+    limiter: RedisRateLimiter, redis: OptionalRedis
+) -> None:
+    for remaining in (19, 18):
+        await redis.client.script_flush()
+        assert (await limiter.hit([(LIMIT, "client")])).remaining == remaining
 
 
 async def test_limit_holds_across_the_edge_of_the_window(limiter: RedisRateLimiter) -> None:
@@ -218,6 +226,7 @@ async def main():
     sys.stdin.readline()
     hits = [limiter.hit([(Limit("requests", 20), "client")]) for _ in range(50)]
     print(sum(decision.allowed for decision in await asyncio.gather(*hits)))
+    await redis.aclose()
 
 asyncio.run(main())
 """
@@ -237,10 +246,8 @@ async def test_without_redis_the_process_counts_alone(server: Server, settings: 
         "circuit_breaker_recovery_timeout": 0.2,
     }
     settings = settings.model_copy(update=values)
-    client = build_redis(settings)
-    limiter = RedisRateLimiter(
-        OptionalRedis(client, settings), prefix="away", fallback=InProcessRateLimiter()
-    )
+    redis = OptionalRedis(build_redis(settings), settings)
+    limiter = RedisRateLimiter(redis, prefix="away", fallback=InProcessRateLimiter())
     await limiter.hit([(LIMIT, "client")])
     server.kill()
     decisions = [await limiter.hit([(LIMIT, "client")]) for _ in range(40)]
@@ -248,5 +255,5 @@ async def test_without_redis_the_process_counts_alone(server: Server, settings: 
     server.start()
     await asyncio.sleep(0.25)
     await limiter.hit([(LIMIT, "late")])
-    assert await client.zcard("away:limit:requests:late") == 1
-    await close_redis(client)
+    assert await redis.client.zcard("away:limit:requests:late") == 1
+    await redis.aclose()

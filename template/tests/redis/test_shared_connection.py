@@ -1,0 +1,118 @@
+"""F1: one connection for many callers, and what they notice of a fault."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from app.core.config import Settings
+from app.redis.client import OptionalRedis, RedisAwayError, build_redis
+from app.redis.shared_connection import SharedConnection
+from tests.redis.conftest import Server
+from tests.waiting import PATIENCE
+
+
+@pytest.fixture
+async def redis(settings: Settings, server: Server) -> AsyncIterator[OptionalRedis]:
+    values = {"redis_url": SecretStr(server.url), "redis_timeout": PATIENCE}
+    settings = settings.model_copy(update=values)
+    redis = OptionalRedis(build_redis(settings), settings)
+    yield redis
+    await redis.aclose()
+
+
+@pytest.fixture
+async def shared(redis: OptionalRedis) -> AsyncIterator[SharedConnection]:
+    shared = SharedConnection(redis.client.connection_pool, deadline=PATIENCE)
+    yield shared
+    await shared.aclose()
+
+
+async def test_everybody_gets_the_own_response(shared: SharedConnection) -> None:
+    """Over one connection: also before it is open, and those that Redis refuses."""
+    for _ in range(2):
+        first = [shared.send("ECHO", number) for number in range(50)]
+        refused = shared.send("NONSENSE")
+        rest = [shared.send("ECHO", number) for number in range(50, 100)]
+        answers = await asyncio.gather(*first, *rest)
+        assert answers == [b"%d" % number for number in range(100)]
+        with pytest.raises(ResponseError):
+            await refused
+    ids = await asyncio.gather(*(shared.send("CLIENT", "ID") for _ in range(10)))
+    assert len(set(ids)) == 1
+
+
+async def test_caller_who_goes_closes_nothing(shared: SharedConnection, server: Server) -> None:
+    """A late response is dropped, and the connection stays open."""
+    connection = await shared.send("CLIENT", "ID")
+    server.hang()
+    late = shared.send("ECHO", "late")
+    await asyncio.wait({late}, timeout=0.01)
+    late.cancel()
+    answer = shared.send("ECHO", "next")
+    server.go_on()
+    assert await answer == b"next"
+    assert await shared.send("CLIENT", "ID") == connection
+
+
+async def test_server_that_dies_fails_those_who_wait(
+    shared: SharedConnection, server: Server
+) -> None:
+    """The next command connects again."""
+    await shared.send("PING")
+    server.hang()
+    waiting = [shared.send("PING") for _ in range(3)]
+    server.kill()
+    for answer in waiting:
+        with pytest.raises((RedisConnectionError, OSError)):
+            await answer
+    with pytest.raises((RedisConnectionError, OSError)):
+        await shared.send("PING")
+    server.start()
+    assert await shared.send("PING") == b"PONG"
+
+
+async def test_connection_without_responses_is_replaced(
+    redis: OptionalRedis, server: Server
+) -> None:
+    """As when a firewall forgets it: no error would ever come."""
+    shared = SharedConnection(redis.client.connection_pool, deadline=0.01)
+    await shared.send("PING")
+    assert shared._session
+    lost = shared._session
+    server.hang()
+    forgotten = shared.send("PING")
+    await asyncio.sleep(0.02)  # more than the deadline
+    answer = shared.send("PING")
+    with pytest.raises(RedisConnectionError):
+        await forgotten
+    server.go_on()
+    assert await answer == b"PONG"
+    assert lost.lost
+    await shared.aclose()
+
+
+async def test_failover_replaces_the_connection(redis: OptionalRedis, server: Server) -> None:
+    """X8: the address may lead to another server now."""
+    connection = await redis.execute("CLIENT", "ID")
+    server.be_replica()
+    with pytest.raises(RedisAwayError):
+        await redis.execute("SET", "key", "value")
+    assert await redis.execute("CLIENT", "ID") != connection
+
+
+async def test_nothing_outlives_the_service(redis: OptionalRedis, server: Server) -> None:
+    await redis.execute("PING")
+    assert redis._shared._session
+    reader = redis._shared._session.reader
+    server.hang()
+    waiting = asyncio.create_task(redis.execute("PING"))
+    await asyncio.sleep(0)
+    await redis.aclose()
+    with pytest.raises(RedisAwayError):
+        await waiting
+    assert reader.done()
+    server.go_on()
