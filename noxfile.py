@@ -1,6 +1,7 @@
 """Every task of this repository. `nox --list` names them; CI calls nothing else."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +35,9 @@ PGBOUNCER = (
 
 WRK = ("wrk", "libc6", "libluajit-5.1-2", "libssl3t64", "libzstd1", "zlib1g")
 """wrk and its libraries."""
+
+VALGRIND = ("valgrind", "libc6")
+"""Valgrind and its library."""
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -183,17 +187,56 @@ def pooler(session: nox.Session) -> None:
 
 
 @nox.session
-def speed(session: nox.Session) -> None:
-    """Measure what the standard service costs beside a bare FastAPI app. Needs a quiet Linux."""
+def bench(session: nox.Session) -> None:
+    """Measure services beside a bare FastAPI app, for docs/performance.md. Needs a quiet Linux."""
     install(session)
     environment = unpack_from_debian(session, *WRK)
     use_own_libraries(Path(session.virtualenv.location, "debian"), "usr/bin/wrk")
-    project = Path(session.create_tmp(), "project").resolve()
+    projects = [render(session, preset) for preset in ("standard", "full")]
+    for project in projects:
+        environment["UV_PROJECT_ENVIRONMENT"] = str(project / ".venv")
+        with session.chdir(project):
+            uv_run = ("uv", "run", "--quiet", "--locked", "pytest", "--quiet")
+            session.run(*uv_run, "dev/tests/test_bench.py", external=True, env=environment)
+            arguments = f"ARGS={' '.join(session.posargs)}"
+            session.run("make", "bench", arguments, external=True, env=environment)
+    session.run("python", "-m", "tests.bench.document", *map(str, projects))
+
+
+@nox.session
+def regression(session: nox.Session) -> None:
+    """Fail if a request costs 15 % more than recorded; `-- --record` records.
+
+    It counts instructions by Debian's Valgrind. Without Debian, or with `-- --cpu`, it measures CPU
+    time.
+    """
+    install(session)
+    by = "instructions" if shutil.which("apt-get") and "--cpu" not in session.posargs else "cpu"
+    environment: dict[str, str] = {}
+    if by == "instructions":
+        environment |= unpack_from_debian(session, *VALGRIND)
+        home = Path(session.virtualenv.location, "debian")
+        use_own_libraries(home, "usr/bin/valgrind.bin", "valgrind")
+        use_own_libraries(home, "usr/bin/vgdb")
+        environment["VALGRIND_LIB"] = str(home / "usr" / "libexec" / "valgrind")
+    project = render(session, "full")
     environment |= {"UV_PROJECT_ENVIRONMENT": str(project / ".venv"), "PYTHONPATH": str(project)}
-    session.run("copier", "copy", "--quiet", "--defaults", "--overwrite", str(ROOT), str(project))
+    measured = project / ".dev" / "costs.json"
+    measured.parent.mkdir(exist_ok=True)
     uv_run = ("uv", "run", "--quiet", "--locked", "--project", str(project))
-    measure = ROOT / "tests" / "speed" / "measure.py"
-    session.run(*uv_run, str(measure), *session.posargs, external=True, env=environment)
+    count = str(ROOT / "tests" / "bench" / "count.py")
+    with session.chdir(project):  # where the service finds its migrations
+        session.run(*uv_run, count, by, str(measured), external=True, env=environment)
+    options = [option for option in session.posargs if option != "--cpu"]
+    session.run("python", "-m", "tests.bench.regression", by, str(measured), *options)
+
+
+def render(session: nox.Session, preset: str) -> Path:
+    """Render a project with a preset, and return its directory."""
+    project = Path(session.create_tmp(), preset).resolve()
+    options = ("--quiet", "--defaults", "--overwrite", "--data", f"preset={preset}")
+    session.run("copier", "copy", *options, str(ROOT), str(project))
+    return project
 
 
 def with_debian(
@@ -239,10 +282,10 @@ def unpack_from_debian(session: nox.Session, *packages: str) -> dict[str, str]:
     }
 
 
-def use_own_libraries(home: Path, program: str) -> None:
+def use_own_libraries(home: Path, program: str, name: str = "") -> None:
     """Write a script that runs an unpacked program with the unpacked libraries."""
     (loader,) = home.glob("usr/lib/*/ld-linux-*.so.?")
-    script = home / "bin" / Path(program).name
+    script = home / "bin" / (name or Path(program).name)
     script.parent.mkdir(exist_ok=True)
     command = f'"{loader}" --library-path "{loader.parent}" "{home}/{program}" "$@"'
     script.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
