@@ -1,6 +1,8 @@
 """Endpoints for operators and probes."""
 
-from fastapi import APIRouter, Request, Response, status
+from enum import Enum
+
+from fastapi import FastAPI, Request, Response, status
 
 from app import PROJECT_NAME, __version__
 from app.dependencies.health import HealthServiceDep
@@ -9,23 +11,18 @@ from app.server.paths import public_path
 
 TAGS = {"system": "Name and version, and the state of the service for probes and operators."}
 
-router = APIRouter(tags=["system"])
 
-
-@router.get("/")
 async def root(request: Request) -> Welcome:
     """Return name and version."""
     docs = public_path(request.scope, "/docs")
     return Welcome(message=f"Welcome to {PROJECT_NAME}", version=__version__, docs=docs)
 
 
-@router.get("/live")
 async def live() -> Liveness:
     """Return 200 while the process is alive, even if its dependencies are down."""
     return Liveness()
 
 
-@router.get("/ready")
 async def ready(health: HealthServiceDep) -> Readiness:
     """Return 200 when the service can take requests.
 
@@ -35,10 +32,23 @@ async def ready(health: HealthServiceDep) -> Readiness:
     return Readiness()
 
 
-@router.get("/health", responses={503: {"model": Health, "description": "The database is down"}})
 async def show_health(health: HealthServiceDep, response: Response) -> Health:
     """Report the state of each dependency, for people and dashboards."""
     report = await health.report()
     if report.status == "unhealthy":
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return report
+
+
+def add_routes(app: FastAPI) -> None:
+    """Add the endpoints to the app itself: an included router would compare each path twice."""
+    tags: list[str | Enum] = list(TAGS)
+    app.add_api_route("/", root, tags=tags)
+    app.add_api_route("/live", live, tags=tags)
+    app.add_api_route("/ready", ready, tags=tags)
+    app.add_api_route(
+        "/health",
+        show_health,
+        tags=tags,
+        responses={503: {"model": Health, "description": "The database is down"}},
+    )

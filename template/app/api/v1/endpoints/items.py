@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import Depends, Query, status
 
 from app.api.deprecation import deprecated
 from app.api.ids import id_path
+from app.api.router import Router
 from app.dependencies.items import ItemImportServiceDep, ItemServiceDep
 from app.schemas.item import ItemId, ItemImport, ItemPage, ItemPageQuery, ItemRead, ItemWrite
 
-router = APIRouter(prefix="/items", tags=["items"])
+router = Router(prefix="/items", tags=["items"])
 
 ONE_ITEM = id_path("item_id")
 

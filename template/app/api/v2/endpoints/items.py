@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
+from app.api.router import Router
 from app.dependencies.items import ItemServiceDep
 from app.schemas.item import ItemCursorPage, ItemCursorQuery
 
-router = APIRouter(prefix="/items", tags=["items"])
+router = Router(prefix="/items", tags=["items"])
 
 
 @router.get("/")
