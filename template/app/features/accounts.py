@@ -5,16 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from app.accounts.breached import BreachedPasswords
-from app.accounts.no_store import NoStoreMiddleware
+from app.accounts.no_store import NoStore
 from app.accounts.passwords import PasswordService
 from app.accounts.rate_limit import ByUser
 from app.api.openapi import change_document
 from app.api.v1.endpoints import auth, users
 from app.core.config import Settings
 from app.core.feature import Feature, State
+from app.server.exchange import Hook
 from app.server.rate_limit import Limit
 from app.services.export import export_sessions
 from app.settings.accounts import AuthSettings
@@ -41,9 +41,9 @@ async def part(settings: AuthSettings, _state: State) -> AsyncGenerator[Accounts
         await breached.aclose()
 
 
-def observers(settings: Settings) -> Sequence[Middleware]:
+def hooks(settings: Settings) -> Sequence[Hook]:
     """Keep all responses under `/auth` out of caches, including errors."""
-    return [Middleware(NoStoreMiddleware, path=_auth_path(settings))]
+    return [NoStore(_auth_path(settings))]
 
 
 def body_limits(settings: Settings) -> Mapping[str, int]:
@@ -89,7 +89,7 @@ ACCOUNTS = Feature(
     docs_style=DOCS_STYLE,
     part=part,
     exports={"sessions": export_sessions},
-    observers=observers,
+    hooks=hooks,
     body_limits=body_limits,
     rate_limit=rate_limit,
     install=install,

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from app.core.config import Settings
 from app.core.feature import Feature, State
 from app.metrics import endpoint
 from app.metrics.instruments import shared_metrics
-from app.metrics.middleware import MetricsMiddleware, create_series
 from app.metrics.pool import count_connections
+from app.metrics.requests import RequestMetrics, create_series
+from app.server.exchange import Hook
 from app.settings.database import DatabaseSettings
 from app.settings.metrics import MetricsSettings
 
@@ -24,9 +24,9 @@ async def part(settings: DatabaseSettings, state: State) -> AsyncGenerator[State
     yield {}
 
 
-def observers(settings: MetricsSettings) -> Sequence[Middleware]:
+def hooks(settings: MetricsSettings) -> Sequence[Hook]:
     """Count requests."""
-    return [Middleware(MetricsMiddleware)] if settings.metrics_enabled else []
+    return [RequestMetrics()] if settings.metrics_enabled else []
 
 
 def install(app: FastAPI, settings: Settings) -> None:
@@ -43,4 +43,4 @@ def server(settings: MetricsSettings, workers: int) -> Iterator[Mapping[str, Any
         yield {"http": "app.metrics.protocol:CountingProtocol"}
 
 
-METRICS = Feature(part=part, observers=observers, install=install, server=server)
+METRICS = Feature(part=part, hooks=hooks, install=install, server=server)

@@ -3,10 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from starlette.middleware import Middleware
-
 from app.core.feature import Feature, State
 from app.core.telemetry import Telemetry
+from app.server.exchange import Hook
 from app.settings.tracing import TelemetrySettings
 from app.tracing.statements import trace_statements
 
@@ -23,13 +22,13 @@ async def part(_settings: TelemetrySettings, state: State) -> AsyncGenerator[Sta
         await telemetry.stop()
 
 
-def observers(settings: TelemetrySettings) -> Sequence[Middleware]:
+def hooks(settings: TelemetrySettings) -> Sequence[Hook]:
     """Link logs and traces."""
     if not settings.otel_enabled:
         return []
-    from app.tracing.middleware import TraceMiddleware
+    from app.tracing.trace_ids import TraceIds
 
-    return [Middleware(TraceMiddleware)]
+    return [TraceIds()]
 
 
-TRACING = Feature(part=part, observers=observers)
+TRACING = Feature(part=part, hooks=hooks)

@@ -1,6 +1,6 @@
 """Limits of request bodies."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,14 +31,14 @@ class BodyLimitMiddleware:
         self._max_json_values = max_json_values
         self._limits = sorted((limits or {}).items(), key=lambda limit: -len(limit[0]))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            return self.app(scope, receive, send)
 
         limit = self._limit(scope)
         announced = header(scope, b"content-length")
         if announced.isdecimal() and int(announced[:19]) > limit:
-            return await problem_response(scope, 413)(scope, receive, send)
+            return problem_response(scope, 413)(scope, receive, send)
 
         is_json = _is_json(header(scope, b"content-type"))
         received = 0
@@ -57,7 +57,7 @@ class BodyLimitMiddleware:
                     self._check_values(parts, received)
             return message
 
-        await self.app(scope, receive_within_limits, send)
+        return self.app(scope, receive_within_limits, send)
 
     def _limit(self, scope: Scope) -> int:
         path = route_path(scope)

@@ -3,41 +3,29 @@
 import re
 from random import getrandbits
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from app.server.exchange import Exchange, Hook
 from app.server.headers import header
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class RequestIDMiddleware:
+class RequestId(Hook):
     """Use the caller's `X-Request-ID` if it is well-formed, else create one.
 
     Others could forge log lines or split headers (OWASP ASVS 16.4.1).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-
+    def begin(self, exchange: Exchange) -> None:
+        """Choose the id."""
+        scope = exchange.scope
         offered = header(scope, b"x-request-id")
         request_id = offered if _WELL_FORMED.fullmatch(offered) else _new_id()
         scope.setdefault("state", {})["request_id"] = request_id
-
-        own = (b"x-request-id", request_id.encode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], own]
-            await send(message)
-
+        exchange.headers.append((b"x-request-id", request_id.encode()))
         clear_contextvars()  # of earlier requests in this task
         bind_contextvars(request_id=request_id)
-        await self.app(scope, receive, send_with_id)
 
 
 def _new_id() -> str:

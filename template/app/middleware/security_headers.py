@@ -1,6 +1,6 @@
 """The security headers of all responses."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from app.server.exchange import Exchange, Header, Hook
 
 # OWASP's REST Security Cheat Sheet. No response is a page, so nothing may be loaded or framed.
 HEADERS = (
@@ -14,25 +14,11 @@ HEADERS = (
 HTTPS_HEADERS = (*HEADERS, (b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
 
 
-class SecurityHeadersMiddleware:
+class SecurityHeaders(Hook):
     """Add the security headers to all responses that do not set them."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-
-        headers = HTTPS_HEADERS if scope["scheme"] == "https" else HEADERS
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *(header for header in headers if header[0] not in own),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+    def respond(self, exchange: Exchange, headers: list[Header]) -> None:
+        """Add what is missing."""
+        own = {name for name, _ in headers}
+        wanted = HTTPS_HEADERS if exchange.scope["scheme"] == "https" else HEADERS
+        headers += [header for header in wanted if header[0] not in own]

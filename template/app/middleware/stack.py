@@ -8,16 +8,18 @@ from starlette_compress import CompressMiddleware
 
 from app.core.config import Settings
 from app.core.feature import Feature
-from app.middleware.access_log import AccessLogMiddleware
+from app.middleware.access_log import AccessLog
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.deadline import DeadlineMiddleware
-from app.middleware.drain import DrainMiddleware
+from app.middleware.drain import CloseConnections
+from app.middleware.exchange import ExchangeMiddleware
 from app.middleware.head import HeadMiddleware
 from app.middleware.rate_limit import RateLimitMiddleware
-from app.middleware.request_id import RequestIDMiddleware
-from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.middleware.request_id import RequestId
+from app.middleware.security_headers import SecurityHeaders
 from app.middleware.trusted_host import TrustedHostMiddleware
 from app.middleware.unhandled_errors import UnhandledErrorMiddleware
+from app.server.exchange import Hook
 from app.server.rate_limit import ByAddress, Limit, Strategy
 
 
@@ -45,11 +47,8 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
     )
     rate_limit = Middleware(RateLimitMiddleware, strategy=_strategy(settings, features))
     return [
-        Middleware(RequestIDMiddleware),
+        Middleware(ExchangeMiddleware, hooks=_hooks(settings, features)),
         *(middleware for feature in features for middleware in feature.observers(settings)),
-        Middleware(AccessLogMiddleware, slow=settings.slow_request_seconds),
-        Middleware(SecurityHeadersMiddleware),
-        Middleware(DrainMiddleware),
         Middleware(CompressMiddleware, minimum_size=1000),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
         *([cors] if settings.cors_origins else []),
@@ -68,6 +67,17 @@ def build_middleware(settings: Settings, features: Sequence[Feature]) -> list[Mi
         ),
         *(middleware for feature in features for middleware in feature.middleware(settings)),
         Middleware(HeadMiddleware),
+    ]
+
+
+def _hooks(settings: Settings, features: Sequence[Feature]) -> list[Hook]:
+    """Return all hooks: log lines of the later ones have what the earlier ones bind."""
+    return [
+        RequestId(),
+        *(hook for feature in features for hook in feature.hooks(settings)),
+        AccessLog(slow=settings.slow_request_seconds),
+        SecurityHeaders(),
+        CloseConnections(),
     ]
 
 

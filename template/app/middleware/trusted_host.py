@@ -1,7 +1,7 @@
 """Allowed host names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,17 +24,17 @@ class TrustedHostMiddleware:
         self._names = frozenset(host.lower() for host in allowed_hosts if host[0] != "*")
         self._suffixes = tuple(host[1:].lower() for host in allowed_hosts if host[0] == "*")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            return self.app(scope, receive, send)
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) > 1:
             fault = "This request has more than one Host header."
         elif route_path(scope) in QUIET_PATHS or self._is_ours(hosts):
-            return await self.app(scope, receive, send)
+            return self.app(scope, receive, send)
         else:
             fault = "This service has another name."
-        await problem_response(scope, 400, fault)(scope, receive, send)
+        return problem_response(scope, 400, fault)(scope, receive, send)
 
     def _is_ours(self, hosts: Sequence[bytes]) -> bool:
         found = _HOST.fullmatch(b"".join(hosts).decode("latin-1").lower())

@@ -72,6 +72,19 @@ def test_o3_only_the_proxys_word_counts(service: Service) -> None:
     assert passing(1, "198.51.100.2", **{"X-Real-IP": "192.0.2.1", "Forwarded": "for=1.2.3.4"}) == 0
 
 
+def test_start_that_fails_ends_the_process(settings: Settings) -> None:
+    """It must not serve without what the start opens."""
+    program = f"""
+import app.features.service as service
+def fail():
+    raise LookupError
+service.read_revisions = fail
+{AS_IT_IS}
+"""
+    with serving(settings, program=program) as service:
+        assert service.process.wait(PATIENCE) != 0
+
+
 def test_f17_writes_no_file(settings: Settings, tmp_path: Path) -> None:
     """F17: it runs on a read-only disk, without a home directory."""
     program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n{AS_IT_IS}"

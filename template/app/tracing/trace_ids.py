@@ -11,40 +11,36 @@ from opentelemetry.trace import (
     get_current_span,
     set_span_in_context,
 )
-from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from app.core.telemetry import remote_parent
+from app.server.exchange import Exchange, Hook
 
 with suppress_instrumentation():
     _NOT_TRACED = get_current()
 
 _IDS = RandomIdGenerator()
 
+_BEFORE = "trace.before"
+"""Where an exchange keeps the context that was there before it."""
 
-class TraceMiddleware:
+
+class TraceIds(Hook):
     """Bind the ids of the request's span to the log, and the request's id to the span.
 
     A request that is not traced gets a trace id as well, without spans. So its log lines, and those
     of the caller's service, have one id. Instrumentation of libraries is suppressed for it.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request."""
-        if scope["type"] not in {"http", "websocket"}:
-            return await self.app(scope, receive, send)
-
-        span = get_current_span()
+    def begin(self, exchange: Exchange) -> None:
+        """Find or create the ids."""
+        scope, span = exchange.scope, get_current_span()
         if span.is_recording():
             _bind(span.get_span_context())
-            span.set_attribute("request_id", scope.get("state", {}).get("request_id", ""))
+            span.set_attribute("request_id", scope["state"]["request_id"])
             if scope["query_string"]:
                 span.set_attribute("url.query", "REDACTED")  # as in the log
-            return await self.app(scope, receive, send)
-
+            return
         parent = remote_parent(scope)
         context = SpanContext(
             parent.trace_id if parent else _IDS.generate_trace_id(),
@@ -52,11 +48,12 @@ class TraceMiddleware:
             is_remote=False,
         )
         _bind(context)
-        before = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            detach(before)
+        scope[_BEFORE] = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
+
+    def close(self, exchange: Exchange) -> None:
+        """Leave the request's context."""
+        if _BEFORE in exchange.scope:
+            detach(exchange.scope[_BEFORE])
 
 
 def _bind(context: SpanContext) -> None:

@@ -1,0 +1,58 @@
+"""What happens with every request and its response."""
+
+from time import perf_counter
+
+from starlette.types import Scope
+
+from app.server.paths import QUIET_PATHS, route_path
+
+Header = tuple[bytes, bytes]
+"""Name, in lower case, and value."""
+
+
+class Exchange:
+    """A request and its response (RFC 9110, section 3.4), or the session of a web socket."""
+
+    __slots__ = ("_started", "failed", "headers", "is_quiet", "path", "scope", "seconds", "status")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.path = route_path(scope)
+        self.is_quiet = scope["type"] != "http" or self.path in QUIET_PATHS
+        """Whether it is neither counted nor logged."""
+        self.headers: list[Header] = []
+        """What the response gets besides its own headers."""
+        self.status = 0
+        """The status of the response; 0 if none has started."""
+        self.failed = False
+        """Whether it ended by an exception."""
+        self.seconds = 0.0
+        """How long it took until the end of the response, once it has ended."""
+        self._started = perf_counter()
+
+    def stop(self) -> bool:
+        """Take the time; return False if this was done before, or if there is no response."""
+        if self.seconds or self.scope["type"] != "http":
+            return False
+        self.seconds = perf_counter() - self._started
+        return True
+
+
+class Hook:
+    """A part of the service that sees every exchange. It overrides what it needs.
+
+    Hooks are cheaper than middleware, which wraps each request and each message of its response.
+    They must not raise. Web sockets have only a begin and a close.
+    """
+
+    def begin(self, exchange: Exchange) -> None:
+        """Act on a request that has arrived."""
+
+    def respond(self, exchange: Exchange, headers: list[Header]) -> None:
+        """Act on the start of the response, of which these headers will be sent."""
+
+    def end(self, exchange: Exchange) -> None:
+        """Act on the end of the response, or of a request that failed."""
+
+    def close(self, exchange: Exchange) -> None:
+        """Act on the end of everything, also of background tasks."""
