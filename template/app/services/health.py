@@ -44,15 +44,17 @@ class RecentOutcomes:
         Raises:
             TimeoutError: the check takes longer than `CHECK_TIMEOUT`.
         """
+        return await _outcome(self.begin(name, check))
+
+    def begin(self, name: str, check: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Begin the check, unless one is under way or ended a moment ago; return its outcome."""
         began_at, task = self._checks.get(name, (0.0, None))
         now = time.monotonic()
         if task is None or (task.done() and now - began_at >= REMEMBERED):
-            task = asyncio.create_task(_bounded(check()))
+            task = asyncio.create_task(_bounded(check))
             task.add_done_callback(_retrieve)
             self._checks[name] = (now, task)
-        # Shielded: a request that is cancelled must not cancel the check for others.
-        outcome: T = await asyncio.shield(task)
-        return outcome
+        return task
 
 
 class HealthService:
@@ -80,11 +82,13 @@ class HealthService:
 
     async def report(self) -> Health:
         """Report the state of every dependency, without an error if one is down."""
-        database, *others = await asyncio.gather(
-            self._database(), *(self._status(name) for name in self._checks)
-        )
-        parts = dict(zip(self._checks, others, strict=True))
-        degraded = database == "healthy" and "unhealthy" in others
+        begun = {
+            name: self._outcomes.begin(f"check:{name}", check)
+            for name, check in self._checks.items()
+        }
+        database = await self._database()
+        parts = {name: await self._status(name, check) for name, check in begun.items()}
+        degraded = database == "healthy" and "unhealthy" in parts.values()
         return Health(
             status="degraded" if degraded else database,
             version=__version__,
@@ -122,22 +126,27 @@ class HealthService:
             return "unhealthy"
         return "healthy"
 
-    async def _status(self, name: str) -> PartStatus:
+    async def _status(self, name: str, check: asyncio.Task[object]) -> PartStatus:
         try:
-            await self._outcomes.get(f"check:{name}", self._checks[name])
+            await _outcome(check)
         except Exception as error:  # noqa: BLE001  # each client library has its own errors
             log.warning(f"{name}_unhealthy", failure=type(error).__name__)
             return "unhealthy"
         return "healthy"
 
 
-async def _bounded(check: Awaitable[T]) -> T:
+async def _outcome(check: asyncio.Task[T]) -> T:
+    # Shielded: a request that is cancelled must not cancel the check for others.
+    return check.result() if check.done() else await asyncio.shield(check)
+
+
+async def _bounded(check: Callable[[], Awaitable[T]]) -> T:
     """Return what `check` returns, or raise TimeoutError in time.
 
     Closing a connection to a server that hangs takes time as well. So the check is cancelled, but
     not awaited.
     """
-    task = asyncio.ensure_future(check)
+    task = asyncio.ensure_future(check())
     task.add_done_callback(_retrieve)
     try:
         done, _ = await asyncio.wait({task}, timeout=CHECK_TIMEOUT)
