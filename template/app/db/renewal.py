@@ -1,7 +1,10 @@
 """Connections that are open but of no use any more, and how they are replaced."""
 
+from time import monotonic
+from typing import Any
+
 from sqlalchemy import ExceptionContext, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -11,6 +14,14 @@ _USELESS_SQLSTATES = {
     "26000",  # invalid_sql_statement_name: the session has lost its prepared statements
     "42P05",  # duplicate_prepared_statement: it has those of another client
 }
+
+
+IDLE_SECONDS = 1.0
+"""Seconds without use after which a connection is checked before its next use.
+
+One that was used a moment ago works in all likelihood. If not, its request fails, as it would if
+the connection broke during the request.
+"""
 
 
 def drop_useless_connections(engine: AsyncEngine) -> None:
@@ -25,6 +36,29 @@ def drop_useless_connections(engine: AsyncEngine) -> None:
             failure.is_disconnect = True
 
     event.listen(engine.sync_engine, "handle_error", drop)
+
+
+def check_idle_connections(engine: AsyncEngine) -> None:
+    """Replace connections that broke while they were idle, and then all others of the pool.
+
+    SQLAlchemy's `pool_pre_ping` asks the server before each use, with three messages.
+    """
+
+    def check_in(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = monotonic()
+
+    def check_out(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        idle_since = record.info.get("idle_since")
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError
+        if idle_since is not None and monotonic() - idle_since > IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as error:  # whatever it is, the connection is of no use
+                raise InvalidatePoolError from error
+
+    event.listen(engine.sync_engine, "checkin", check_in)
+    event.listen(engine.sync_engine, "checkout", check_out)
 
 
 class Renewal:

@@ -16,7 +16,8 @@ from app.core.config import load_settings
 from app.db.commit import commit
 from app.db.errors import translate_database_errors
 from app.db.pooler import WITHOUT_PREPARED_STATEMENTS, set_in_each_transaction
-from app.db.renewal import drop_useless_connections
+from app.db.reads import read_outside_transactions
+from app.db.renewal import check_idle_connections, drop_useless_connections
 from app.db.slow_queries import log_slow_queries
 from app.settings.database import DatabaseSettings
 
@@ -41,7 +42,7 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
         max_overflow=settings.db_max_overflow,
         pool_timeout=settings.db_pool_timeout,
         pool_recycle=settings.db_pool_recycle,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # so that the others may become idle
         connect_args={
             "timeout": settings.db_connect_timeout,
             # The server cancels first; this timeout is for a server that does not respond.
@@ -56,6 +57,8 @@ def build_engine(settings: DatabaseSettings) -> AsyncEngine:
     if settings.db_pooler:
         set_in_each_transaction(engine, timeouts)
     drop_useless_connections(engine)
+    check_idle_connections(engine)
+    read_outside_transactions(engine)
     log_slow_queries(engine, settings.slow_query_seconds)
     return engine
 

@@ -9,16 +9,17 @@ from structlog.contextvars import bind_contextvars
 
 from app.accounts.audit import AuditEvent, AuditTrail
 from app.accounts.bearer import access_claims
+from app.accounts.caller import Caller
 from app.accounts.origin import Origin
 from app.accounts.permissions import Permission, Role, is_permitted
 from app.core.security import refuse_token
+from app.db.errors import translate_database_errors
 from app.dependencies.database import DBSession
-from app.models.user import User
-from app.models.user_session import UserSession
 from app.repositories.login_failure import LoginFailureRepository
 from app.repositories.user import UserRepository
-from app.repositories.user_session import UserSessionRepository
-from app.services.auth import AuthService
+from app.repositories.user_session import UserSessionRepository, find_caller
+from app.server.address import client_address
+from app.services.auth import AuthService, identify
 from app.services.throttle import LoginThrottle
 from app.services.user import UserService
 from app.utils.exceptions import ForbiddenError
@@ -55,32 +56,31 @@ async def get_user_service(auth: AuthServiceDep) -> UserService:
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 
 
-async def get_current_session(
-    request: Request, auth: AuthServiceDep, _token: Annotated[str | None, Depends(bearer_token)]
-) -> UserSession:
-    """Return the caller's session.
+async def get_current_user(
+    request: Request, _token: Annotated[str | None, Depends(bearer_token)]
+) -> Caller:
+    """Return the caller.
 
     Raises:
-        UnauthorizedError: there is none.
+        UnauthorizedError: there is no valid token, or its session has ended.
     """
     # `_token` is for the OpenAPI document: the rate limit may have verified the token already.
-    claims = access_claims(request.scope, auth.settings)
-    session = await auth.find_session(claims) if claims else refuse_token()
-    bind_contextvars(user_id=session.user_id, username=session.user.username)
-    return session
+    state = request.state
+    claims = access_claims(request.scope, state.settings)
+    identity = identify(claims) if claims else refuse_token()
+    async with translate_database_errors():
+        caller = await find_caller(state.session_factory, identity.sid, identity.sub)
+    if caller is None:
+        refuse_token()
+    bind_contextvars(
+        ip_address=str(client_address(request.scope)), user_id=caller.id, username=caller.username
+    )
+    return caller
 
 
-CurrentSession = Annotated[UserSession, Depends(get_current_session)]
+CurrentUser = Annotated[Caller, Depends(get_current_user)]
 
-
-async def get_current_user(session: CurrentSession) -> User:
-    """Return the caller."""
-    return session.user
-
-
-CurrentUser = Annotated[User, Depends(get_current_user)]
-
-Guard = Callable[[User, AuthService], Awaitable[User]]
+Guard = Callable[[Caller, AuthService], Awaitable[Caller]]
 
 
 def require_role(*roles: Role) -> Guard:
@@ -90,7 +90,7 @@ def require_role(*roles: Role) -> Guard:
         ForbiddenError: the caller has another role.
     """
 
-    async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
+    async def check(user: CurrentUser, auth: AuthServiceDep) -> Caller:
         if user.role not in roles:
             _forbid(auth, role="/".join(roles))
         return user
@@ -105,7 +105,7 @@ def require_permission(permission: Permission) -> Guard:
         ForbiddenError: the caller lacks it.
     """
 
-    async def check(user: CurrentUser, auth: AuthServiceDep) -> User:
+    async def check(user: CurrentUser, auth: AuthServiceDep) -> Caller:
         if not is_permitted(user.role, permission):
             _forbid(auth, permission=permission)
         return user
@@ -113,7 +113,7 @@ def require_permission(permission: Permission) -> Guard:
     return check
 
 
-CurrentAdmin = Annotated[User, Depends(require_role(Role.ADMIN))]
+CurrentAdmin = Annotated[Caller, Depends(require_role(Role.ADMIN))]
 
 
 def _forbid(auth: AuthService, **needed: str) -> NoReturn:

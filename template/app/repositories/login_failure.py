@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, DateTime, Float, case, delete, func, liter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.reads import read_only
 from app.models.login_failure import LoginFailure
 
 MEMORY = timedelta(hours=1)
@@ -50,10 +51,9 @@ class LoginFailureRepository:
 
     async def recent(self, counters: Counters) -> dict[bytes, Recent]:
         """Return the failures of each key that has any."""
+        statement = select(LoginFailure.key, _still_counting(counters), _age())
         rows = await self._session.execute(
-            select(LoginFailure.key, _still_counting(counters), _age()).where(
-                LoginFailure.key.in_(counters.keys)
-            )
+            read_only(statement.where(LoginFailure.key.in_(counters.keys)))
         )
         return {key: Recent(int(failures), float(age)) for key, failures, age in rows}
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.db.reads import read_only
 from app.schemas.pagination import MAX_ROWS
 
 Columns = Mapping[str, InstrumentedAttribute[Any]]
@@ -34,10 +35,14 @@ def sorted_ids(rows: Select[Any], sort: str, columns: Columns, *, few: bool) -> 
     return select(found.c.id).order_by(*_directed(sort, found.c.key, found.c.id))
 
 
+def counting(rows: Select[Any]) -> Select[int]:
+    """Return what counts `rows`, up to `MAX_ROWS` + 1."""
+    return read_only(select(func.count()).select_from(rows.limit(MAX_ROWS + 1).subquery()))
+
+
 async def count_rows(session: AsyncSession, rows: Select[Any]) -> int:
     """Return the number of rows, or `MAX_ROWS` + 1 if there are more."""
-    some = rows.limit(MAX_ROWS + 1).subquery()
-    return await session.scalar(select(func.count()).select_from(some)) or 0
+    return await session.scalar(counting(rows)) or 0
 
 
 def _directed(

@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    Integer,
+    Row,
     Select,
     String,
+    Text,
     and_,
+    bindparam,
     cast,
     delete,
     func,
@@ -23,9 +30,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.accounts.names import name_key
 from app.accounts.permissions import Role
+from app.db.reads import read_only
 from app.models.user import User
 from app.models.user_session import UserSession
-from app.repositories.ordering import count_rows, ordering, sorted_ids
+from app.repositories.ordering import counting, ordering, sorted_ids
 from app.server.address import Network
 from app.utils.exceptions import ConflictError
 
@@ -84,8 +92,8 @@ class UserRepository:
             .scalar_subquery()
         )
         key = User.email_key if "@" in name else User.username_key
-        rows = await self._session.execute(select(User, last_login).where(key == name_key(name)))
-        row = rows.one_or_none()
+        statement = read_only(select(User, last_login).where(key == name_key(name)))
+        row = (await self._session.execute(statement)).one_or_none()
         return (row[0], row[1]) if row else (None, None)
 
     async def replace_hash(self, user_id: int, *, old: str, new: str) -> bool:
@@ -113,7 +121,8 @@ class UserRepository:
 
     async def count(self, q: str | None, *, role: str | None, is_active: bool | None) -> int:
         """Return the number of accounts that match, or `MAX_ROWS` + 1 if there are more."""
-        return await count_rows(self._session, _matching(q, role, is_active))
+        statement = _counted(role, is_active, by_name=q is not None)
+        return await self._session.scalar(statement, _range(q)) or 0
 
     async def page(
         self,
@@ -125,28 +134,51 @@ class UserRepository:
         offset: int,
         limit: int,
         few: bool,
-    ) -> Sequence[User]:
-        """Return one page. `sort` is the name of a column, with `-` before it for descending.
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Return one page, without passwords. `sort` is a column; `-` before it: descending.
 
         `few` says that at most `MAX_ROWS` accounts match.
         """
-        rows = _matching(q, role, is_active)
-        few = few and rows.whereclause is not None
-        ids = sorted_ids(rows, sort, _SORT_COLUMNS, few=few).offset(offset).limit(limit)
-        statement = select(User).where(User.id.in_(ids.scalar_subquery()))
-        return (
-            await self._session.scalars(statement.order_by(*ordering(sort, _SORT_COLUMNS)))
-        ).all()
+        statement = _page(role, is_active, sort, by_name=q is not None, few=few)
+        values = {**_range(q), "offset": offset, "limit": limit}
+        return (await self._session.execute(statement, values)).all()
 
 
-def _matching(q: str | None, role: str | None, is_active: bool | None) -> Select[int]:
-    """Return the ids of the accounts of which a name begins with `q`."""
+_SHOWN = (
+    User.id,
+    User.email,
+    User.username,
+    User.full_name,
+    User.role,
+    User.is_active,
+    User.created_at,
+    User.updated_at,
+)
+
+
+# The statements of the list are built once for each combination of filters.
+@cache
+def _counted(role: str | None, is_active: bool | None, *, by_name: bool) -> Select[int]:
+    return counting(_matching(role, is_active, by_name=by_name))
+
+
+@cache
+def _page(
+    role: str | None, is_active: bool | None, sort: str, *, by_name: bool, few: bool
+) -> Select[*tuple[Any, ...]]:
+    rows = _matching(role, is_active, by_name=by_name)
+    few = few and rows.whereclause is not None
+    ids = sorted_ids(rows, sort, _SORT_COLUMNS, few=few)
+    ids = ids.offset(bindparam("offset", type_=BigInteger)).limit(bindparam("limit", type_=Integer))
+    statement = select(*_SHOWN).where(User.id.in_(ids.scalar_subquery()))
+    return read_only(statement.order_by(*ordering(sort, _SORT_COLUMNS)))
+
+
+def _matching(role: str | None, is_active: bool | None, *, by_name: bool) -> Select[int]:
+    """Return the ids of the accounts of which a name is in a `_range`."""
     statement = select(User.id)
-    if q is not None:
-        start = name_key(q)
-        statement = statement.where(
-            or_(_begins(User.email_key, start), _begins(User.username_key, start))
-        )
+    if by_name:
+        statement = statement.where(or_(_in_range(User.email_key), _in_range(User.username_key)))
     if role is not None:
         # Written into the statement: a plan for any role would not know that admins are few.
         statement = statement.where(User.role == literal(role, String, literal_execute=True))
@@ -155,10 +187,18 @@ def _matching(q: str | None, role: str | None, is_active: bool | None) -> Select
     return statement
 
 
-def _begins(key: InstrumentedAttribute[str], start: str) -> ColumnElement[bool]:
-    """Return whether `key` begins with `start`, by the order of its bytes, as its index is sorted.
+def _range(q: str | None) -> dict[str, str]:
+    """Return the first and the last name that begin with `q`, by the order of their bytes."""
+    if q is None:
+        return {}
+    start = name_key(q)
+    return {"start": start, "end": f"{start}\U0010ffff"}
+
+
+def _in_range(key: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Return whether `key` is in the range, by the order of its bytes, as its index is sorted.
 
     `LIKE` would use the index only in plans that are made for this value.
     """
-    end = f"{start}\U0010ffff"
+    start, end = bindparam("start", type_=Text), bindparam("end", type_=Text)
     return and_(key.bool_op("~>=~")(start), key.bool_op("~<~")(end))

@@ -4,14 +4,53 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.accounts.caller import Caller
 from app.accounts.origin import Origin
+from app.db.reads import fetch_row, read_only
 from app.models.user import UNUSABLE_HASH, User
 from app.models.user_session import UserSession
+
+
+def _live() -> tuple[ColumnElement[bool], ...]:
+    return (UserSession.revoked_at.is_(None), UserSession.expires_at > func.now())
+
+
+# It runs with every request of a user, so it is built once.
+_FIND_CALLER = read_only(
+    select(
+        UserSession.id.label("session_id"),
+        *(getattr(User, name) for name in Caller._fields if name != "session_id"),
+    )
+    .join(UserSession.user)
+    .where(UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"))
+    .where(*_live(), User.is_active)
+)
+
+
+async def find_caller(
+    sessions: async_sessionmaker[AsyncSession], session_id: UUID, user_id: int
+) -> Caller | None:
+    """Return the user of a session, if both are active.
+
+    The connection is free again at once: a request that only reads its user holds none.
+    """
+    values = {"session_id": session_id, "user_id": user_id}
+    row = await fetch_row(sessions, _FIND_CALLER, values)
+    return Caller._make(row) if row else None
 
 
 class UserSessionRepository:
@@ -49,16 +88,6 @@ class UserSessionRepository:
         columns = ["id", "user_id", "refresh_hash", "ip_address", "user_agent", "expires_at"]
         statement = insert(UserSession).from_select(columns, unchanged).returning(UserSession.id)
         return await self._session.scalar(statement) is not None
-
-    async def find_live(self, session_id: UUID, user_id: int) -> UserSession | None:
-        """Return the session with its user, if both are active."""
-        return await self._session.scalar(
-            select(UserSession)
-            .join(UserSession.user)
-            .options(contains_eager(UserSession.user))
-            .where(UserSession.id == session_id, UserSession.user_id == user_id)
-            .where(*_live(), User.is_active)
-        )
 
     async def rotate(
         self,
@@ -152,7 +181,3 @@ class UserSessionRepository:
             .returning(UserSession.id)
         )
         return len(gone.all())
-
-
-def _live() -> tuple[ColumnElement[bool], ...]:
-    return (UserSession.revoked_at.is_(None), UserSession.expires_at > func.now())

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from app.accounts.audit import AuditEvent, AuditTrail
 from app.accounts.breached import BreachedPasswords
+from app.accounts.caller import Caller
 from app.accounts.origin import Origin
 from app.accounts.passwords import PasswordService
 from app.core.security import (
@@ -106,8 +107,8 @@ class AuthService:
             attempt = self.throttle.login(username, self.origin, last_login)
             return await self._require_password(user, password, attempt)
 
-    async def reauthenticate(self, session: UserSession, password: str) -> User:
-        """Check that the caller of a session knows the password, and return the account.
+    async def reauthenticate(self, caller: Caller, password: str) -> User:
+        """Check that the caller knows the password, and return the account.
 
         For `PROOF_LIFETIME`, the session is proved then.
 
@@ -117,28 +118,27 @@ class AuthService:
             ServiceUnavailableError: too many passwords wait to be checked.
             UnauthorizedError: the session has ended meanwhile.
         """
-        user_id = session.user_id
         await self.commit()  # so that no connection is held while waiting for a turn
         async with self.passwords.turn(self.origin.network):
-            user = await self.users.get(user_id)
-            attempt = self.throttle.reauthentication(user_id, self.origin)
+            user = await self.users.get(caller.id)
+            attempt = self.throttle.reauthentication(caller.id, self.origin)
             try:
                 user = await self._require_password(user, password, attempt)
             except UnauthorizedError:
                 raise ForbiddenError("The current password is wrong.") from None
-        if not await self.sessions.prove(session.id):
+        if not await self.sessions.prove(caller.session_id):
             refuse_token()
-        self.audit.record_change(AuditEvent.REAUTHENTICATED, target_id=user_id)
+        self.audit.record_change(AuditEvent.REAUTHENTICATED, target_id=caller.id)
         await self.commit()  # nor afterwards
         return user
 
-    async def require_proof(self, session: UserSession) -> None:
+    async def require_proof(self, caller: Caller) -> None:
         """Check that the password was sent again recently: the access token may be stolen.
 
         Raises:
             ReauthenticationRequiredError: it was not (OWASP ASVS 7.5.1).
         """
-        if not await self.sessions.is_proved(session.id, PROOF_LIFETIME):
+        if not await self.sessions.is_proved(caller.session_id, PROOF_LIFETIME):
             raise ReauthenticationRequiredError(
                 "Send your password to /auth/reauthenticate first, then repeat this request."
             )
@@ -182,16 +182,6 @@ class AuthService:
                 self.audit.record(AuditEvent.REFRESH_TOKEN_REUSED, target_id=identity.sub)
             refuse_token()
         return pair
-
-    async def find_session(self, claims: Mapping[str, Any]) -> UserSession:
-        """Return the active session that the claims of an access token name, with its user.
-
-        Raises:
-            UnauthorizedError: there is none.
-        """
-        identity = _identity(claims)
-        session = await self.sessions.find_live(identity.sid, identity.sub)
-        return session or refuse_token()
 
     async def logout(self, user_id: int, refresh_token: str) -> None:
         """End the session of a refresh token.
@@ -253,7 +243,7 @@ class AuthService:
         raise UnauthorizedError("The username or the password is wrong.")
 
     def _identify(self, refresh_token: str) -> Identity:
-        return _identity(verify_token(refresh_token, kind="refresh", settings=self.settings))
+        return identify(verify_token(refresh_token, kind="refresh", settings=self.settings))
 
     def _issue(self, subject: str, session_id: UUID) -> TokenPair:
         settings = self.settings
@@ -269,7 +259,7 @@ class AuthService:
         return timedelta(days=days)
 
 
-def _identity(claims: Mapping[str, Any]) -> Identity:
+def identify(claims: Mapping[str, Any]) -> Identity:
     """Return the subject of a token's claims.
 
     Raises:

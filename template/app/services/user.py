@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.audit import AuditEvent
+from app.accounts.caller import Caller
 from app.accounts.names import parse_username
 from app.accounts.password_policy import refuse_guessable
 from app.models.user import User
-from app.models.user_session import UserSession
 from app.repositories.user import UserRepository
 from app.repositories.user_session import UserSessionRepository
 from app.schemas.pagination import MAX_ROWS, numbering
@@ -41,7 +41,7 @@ class UserService:
     sessions: UserSessionRepository
     auth: AuthService
 
-    async def update_own(self, session: UserSession, data: UserUpdate) -> UserRead:
+    async def update_own(self, caller: Caller, data: UserUpdate) -> UserRead:
         """Change the caller's own profile.
 
         A new e-mail address or username is a new way to log in: it requires the password.
@@ -51,17 +51,16 @@ class UserService:
             ForbiddenError: the current password is wrong, or it has not been sent recently.
             UnprocessableError: the rule for usernames refuses the new one.
         """
-        user = session.user
         names = data.model_dump(include={"email", "username"}, exclude_none=True)
-        if any(getattr(user, field) != name for field, name in names.items()):
+        if any(getattr(caller, field) != name for field, name in names.items()):
             if data.current_password is None:
-                await self.auth.require_proof(session)
+                await self.auth.require_proof(caller)
             else:
-                await self.auth.reauthenticate(session, data.current_password.get_secret_value())
+                await self.auth.reauthenticate(caller, data.current_password.get_secret_value())
         changes = data.model_dump(exclude_none=True, exclude={"current_password"})
-        return await self._change(await self._find(user.id, for_update=True), changes)
+        return await self._change(await self._find(caller.id, for_update=True), changes)
 
-    async def change_password(self, session: UserSession, data: PasswordChange) -> None:
+    async def change_password(self, caller: Caller, data: PasswordChange) -> None:
         """Change the caller's password, and end all their other sessions.
 
         Raises:
@@ -69,12 +68,12 @@ class UserService:
             ForbiddenError: the current password is wrong.
             InvalidFieldError: the new one is a name of the account, or known from a data breach.
         """
-        user, new_password = session.user, data.new_password.get_secret_value()
+        new_password = data.new_password.get_secret_value()
         try:
-            refuse_guessable(new_password, (user.email, user.username, user.full_name))
+            refuse_guessable(new_password, (caller.email, caller.username, caller.full_name))
         except ValueError as error:
             raise InvalidFieldError("new_password", str(error)) from None
-        user = await self.auth.reauthenticate(session, data.current_password.get_secret_value())
+        user = await self.auth.reauthenticate(caller, data.current_password.get_secret_value())
         await self.auth.breached.refuse(
             new_password, "new_password", self.auth.audit, target_id=user.id
         )
@@ -82,22 +81,21 @@ class UserService:
             new = await self.auth.passwords.hash(new_password)
         if not await self.users.replace_hash(user.id, old=user.hashed_password, new=new):
             raise ConflictError("The password was changed meanwhile.")
-        await self.sessions.revoke(user.id, but=session.id)
+        await self.sessions.revoke(user.id, but=caller.session_id)
         self.auth.audit.record_change(AuditEvent.PASSWORD_CHANGED, target_id=user.id)
 
-    async def delete_own(self, session: UserSession) -> None:
+    async def delete_own(self, caller: Caller) -> None:
         """Delete the caller's account and all its data.
 
         Raises:
             ConflictError: it is the last admin.
             ForbiddenError: the password has not been sent recently.
         """
-        await self.auth.require_proof(session)
-        user_id = session.user_id
-        if await self.users.lock_admins() == {user_id}:
+        await self.auth.require_proof(caller)
+        if await self.users.lock_admins() == {caller.id}:
             raise ConflictError("You are the last admin: make another account an admin first.")
-        await self.users.delete(user_id)
-        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user_id)
+        await self.users.delete(caller.id)
+        self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=caller.id)
 
     async def page(self, query: UserPageQuery) -> UserPage:
         """Return one page of the accounts that match."""
@@ -124,7 +122,7 @@ class UserService:
         """
         return UserRead.model_validate(await self._find(user_id))
 
-    async def update(self, admin: User, user_id: int, data: UserAdminUpdate) -> UserRead:
+    async def update(self, admin: Caller, user_id: int, data: UserAdminUpdate) -> UserRead:
         """Change another account. A new role or status ends its sessions.
 
         Raises:
@@ -147,7 +145,7 @@ class UserService:
             )
         return changed
 
-    async def delete(self, admin: User, user_id: int) -> None:
+    async def delete(self, admin: Caller, user_id: int) -> None:
         """Delete another account.
 
         Raises:
@@ -160,7 +158,7 @@ class UserService:
             raise _not_found(user_id)
         self.auth.audit.record_change(AuditEvent.USER_DELETED, target_id=user_id)
 
-    async def _require_admin_of_another(self, admin: User, user_id: int) -> None:
+    async def _require_admin_of_another(self, admin: Caller, user_id: int) -> None:
         """Check that `admin` is an admin, and lock the admins until the commit.
 
         If two admins remove each other, the second waits here and is refused. So at least one admin

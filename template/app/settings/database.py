@@ -40,11 +40,11 @@ class DatabaseSettings(LogSettings):
     migration_lock_timeout: Seconds = 600
     """Seconds that a migration waits while another process migrates."""
 
-    db_pool_size: Annotated[int, Field(ge=1)] = 5
-    """Connections that each process keeps open."""
+    db_pool_size: Annotated[int, Field(ge=1)] = 15
+    """Connections that each process may keep open. It opens them when it needs them."""
 
-    db_max_overflow: Annotated[int, Field(ge=0)] = 10
-    """Connections that each process may add under load."""
+    db_max_overflow: Annotated[int, Field(ge=0)] = 0
+    """Connections that each process may add under load; each closes after its use."""
 
     db_pool_timeout: Seconds = 5
     """Seconds that a request waits for a free connection before it gets a 503."""

@@ -26,7 +26,8 @@ def trace_statements(engine: AsyncEngine, telemetry: Telemetry) -> None:
         "server.port": url.port or 5432,
     }
 
-    def begin(statement: str, context: Any, **_: object) -> None:
+    def begin(*given: Any) -> None:
+        _, _, statement, _, context, _ = given
         if not get_current_span().get_span_context().trace_flags.sampled:
             return
         operation = statement.lstrip().partition(" ")[0].upper()
@@ -40,7 +41,8 @@ def trace_statements(engine: AsyncEngine, telemetry: Telemetry) -> None:
             },
         )
 
-    def end(context: Any, **_: object) -> None:
+    def end(*given: Any) -> None:
+        _, _, _, _, context, _ = given
         span: Span | None = getattr(context, "span", None)
         if span is not None:
             span.end()
@@ -53,6 +55,6 @@ def trace_statements(engine: AsyncEngine, telemetry: Telemetry) -> None:
             span.set_status(StatusCode.ERROR)
             span.end()
 
-    event.listen(engine.sync_engine, "before_cursor_execute", begin, named=True)
-    event.listen(engine.sync_engine, "after_cursor_execute", end, named=True)
+    event.listen(engine.sync_engine, "before_cursor_execute", begin)
+    event.listen(engine.sync_engine, "after_cursor_execute", end)
     event.listen(engine.sync_engine, "handle_error", fail)

@@ -114,7 +114,7 @@ def test_empty_value_is_the_default(
         else:
             given[name.lower()] = empty
     settings = load_settings(database_url=URL, **given)
-    assert (settings.db_pool_size, settings.debug, settings.log_level) == (5, False, "INFO")
+    assert (settings.db_pool_size, settings.debug, settings.log_level) == (15, False, "INFO")
     assert (settings.api_v1_prefix, settings.drain_seconds) == ("/api/v1", 5)
 
 

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, status
+from fastapi import Form, status
 
-from app.dependencies.auth import AuthServiceDep, CurrentSession, CurrentUser
+from app.api.router import Router
+from app.dependencies.auth import AuthServiceDep, CurrentUser
 from app.schemas.auth import LoginForm, Reauthentication, RefreshToken, SessionRead, TokenPair
 from app.schemas.user import UserCreate, UserRead
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = Router(prefix="/auth", tags=["auth"])
 
 
 @router.post("/register", status_code=status.HTTP_201_CREATED)
@@ -31,14 +32,12 @@ async def refresh(data: RefreshToken, auth: AuthServiceDep) -> TokenPair:
 
 
 @router.post("/reauthenticate", status_code=status.HTTP_204_NO_CONTENT)
-async def reauthenticate(
-    data: Reauthentication, session: CurrentSession, auth: AuthServiceDep
-) -> None:
+async def reauthenticate(data: Reauthentication, user: CurrentUser, auth: AuthServiceDep) -> None:
     """Send your password again. For ten minutes, this session may make sensitive changes.
 
     403 if it is wrong. After several wrong passwords, 429 says how long to wait.
     """
-    await auth.reauthenticate(session, data.password.get_secret_value())
+    await auth.reauthenticate(user, data.password.get_secret_value())
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT)
@@ -54,11 +53,11 @@ async def logout_all(user: CurrentUser, auth: AuthServiceDep) -> None:
 
 
 @router.get("/sessions")
-async def list_sessions(current: CurrentSession, auth: AuthServiceDep) -> list[SessionRead]:
+async def list_sessions(user: CurrentUser, auth: AuthServiceDep) -> list[SessionRead]:
     """List your sessions, the most recently used first."""
     return [
-        SessionRead.of(session, is_current=session.id == current.id)
-        for session in await auth.list_sessions(current.user_id)
+        SessionRead.of(session, is_current=session.id == user.session_id)
+        for session in await auth.list_sessions(user.id)
     ]
 
 

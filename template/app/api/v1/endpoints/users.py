@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi import Depends, Query, Request, status
 from fastapi.responses import StreamingResponse
 
 from app.accounts.permissions import Permission
 from app.api.ids import id_path
+from app.api.router import Router
 from app.dependencies.auth import (
     CurrentAdmin,
-    CurrentSession,
     CurrentUser,
     UserServiceDep,
     require_permission,
@@ -26,7 +26,7 @@ from app.schemas.user import (
 )
 from app.services.export import export_document
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Router(prefix="/users", tags=["users"])
 
 ONE_USER = id_path("user_id")
 
@@ -56,32 +56,30 @@ async def export_me(request: Request, user: CurrentUser) -> StreamingResponse:
 
 
 @router.put("/me")
-async def update_me(data: UserUpdate, session: CurrentSession, users: UserServiceDep) -> UserRead:
+async def update_me(data: UserUpdate, user: CurrentUser, users: UserServiceDep) -> UserRead:
     """Change your account.
 
     A new e-mail address or username requires your password: in `current_password`, or within the
     last ten minutes by `POST /auth/reauthenticate`. Otherwise, the response is a 403 with the
     `error_code` `reauthentication_required`.
     """
-    return await users.update_own(session, data)
+    return await users.update_own(user, data)
 
 
 @router.put("/me/password", status_code=status.HTTP_204_NO_CONTENT)
-async def change_password(
-    data: PasswordChange, session: CurrentSession, users: UserServiceDep
-) -> None:
+async def change_password(data: PasswordChange, user: CurrentUser, users: UserServiceDep) -> None:
     """Change your password, with the current one each time. All your other sessions end."""
-    await users.change_password(session, data)
+    await users.change_password(user, data)
 
 
 @router.delete("/me", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_me(session: CurrentSession, users: UserServiceDep) -> None:
+async def delete_me(user: CurrentUser, users: UserServiceDep) -> None:
     """Delete your account and everything that belongs to it.
 
     It requires `POST /auth/reauthenticate` within the last ten minutes. Otherwise, the response is
     a 403 with the `error_code` `reauthentication_required`.
     """
-    await users.delete_own(session)
+    await users.delete_own(user)
 
 
 @router.get("/", dependencies=[may_read_users])
