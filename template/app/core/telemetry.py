@@ -14,6 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from app.server.headers import header
 from app.server.paths import QUIET_PATHS, route_path
 from app.settings.tracing import TelemetrySettings
 
@@ -36,10 +37,10 @@ propagate.set_global_textmap(_PROPAGATOR)
 
 def remote_parent(scope: Scope) -> SpanContext | None:
     """Return the caller's span, if the request names one (W3C Trace Context)."""
-    headers = Headers(scope=scope)
-    if "traceparent" not in headers:
+    if not header(scope, b"traceparent"):
         return None
-    context = get_current_span(_PROPAGATOR.extract(headers, Context())).get_span_context()
+    found = _PROPAGATOR.extract(Headers(scope=scope), Context())
+    context = get_current_span(found).get_span_context()
     return context if context.is_valid else None
 
 

@@ -1,7 +1,7 @@
 """Reads that need no transaction."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, event
@@ -39,31 +39,45 @@ async def fetch_row(
     statement: Select[*tuple[Any, ...]],
     values: Mapping[str, Any],
 ) -> Row[*tuple[Any, ...]] | None:
-    """Return the row that a `read_only` statement finds, over a connection but without a session.
+    """Return the first row that a `read_only` statement finds, over a connection without a session.
 
     If the connection breaks, the statement runs once more on another one: reading twice is
     harmless.
     """
+    rows = await _fetch(sessions.kw["bind"], statement, values)
+    return rows[0] if rows else None
+
+
+async def fetch_rows(
+    session: AsyncSession, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return all rows that a `read_only` statement finds, as `fetch_row` does.
+
+    If the session has begun a transaction, the statement is part of it. Otherwise, it costs about
+    half without the session.
+    """
+    if session.in_transaction():
+        return (await session.execute(statement, values)).all()
+    return await _fetch(session.bind, statement, values)
+
+
+async def _fetch(
+    bind: Any, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
     try:
-        return await _fetch_row(sessions, statement, values)
+        return await _fetch_once(bind, statement, values)
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-    return await _fetch_row(sessions, statement, values)
+    return await _fetch_once(bind, statement, values)
 
 
-async def _fetch_row(
-    sessions: async_sessionmaker[AsyncSession],
+async def _fetch_once(
+    bind: AsyncEngine | AsyncConnection,
     statement: Select[*tuple[Any, ...]],
     values: Mapping[str, Any],
-) -> Row[*tuple[Any, ...]] | None:
-    async with _connect(sessions) as connection:
-        return (await connection.execute(statement, values)).one_or_none()
-
-
-def _connect(
-    sessions: async_sessionmaker[AsyncSession],
-) -> AbstractAsyncContextManager[AsyncConnection]:
-    """Return a connection of the sessions' engine; or theirs, if they share one, as in tests."""
-    bind: AsyncEngine | AsyncConnection = sessions.kw["bind"]
-    return bind.connect() if isinstance(bind, AsyncEngine) else nullcontext(bind)
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    # In tests, all sessions share a connection, which stays open.
+    lent = bind.connect() if isinstance(bind, AsyncEngine) else nullcontext(bind)
+    async with lent as connection:
+        return (await connection.execute(statement, values)).all()

@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.accounts.names import name_key
 from app.accounts.permissions import Role
-from app.db.reads import read_only
+from app.db.reads import fetch_rows, read_only
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.ordering import counting, ordering, sorted_ids
@@ -122,7 +122,8 @@ class UserRepository:
     async def count(self, q: str | None, *, role: str | None, is_active: bool | None) -> int:
         """Return the number of accounts that match, or `MAX_ROWS` + 1 if there are more."""
         statement = _counted(role, is_active, by_name=q is not None)
-        return await self._session.scalar(statement, _range(q)) or 0
+        ((number,),) = await fetch_rows(self._session, statement, _range(q))
+        return int(number)
 
     async def page(
         self,
@@ -141,7 +142,7 @@ class UserRepository:
         """
         statement = _page(role, is_active, sort, by_name=q is not None, few=few)
         values = {**_range(q), "offset": offset, "limit": limit}
-        return (await self._session.execute(statement, values)).all()
+        return await fetch_rows(self._session, statement, values)
 
 
 _SHOWN = (

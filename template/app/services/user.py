@@ -110,9 +110,7 @@ class UserService:
             limit=query.page_size,
             few=counted <= MAX_ROWS,
         )
-        return UserPage(
-            users=[UserRead.model_validate(user) for user in users], **numbering(query, counted)
-        )
+        return UserPage.model_validate({"users": users, **numbering(query, counted)})
 
     async def get(self, user_id: int) -> UserRead:
         """Return an account.

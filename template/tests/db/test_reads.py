@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import Settings
 from app.db import renewal
-from app.db.reads import fetch_row, read_only
+from app.db.reads import fetch_row, fetch_rows, read_only
 from app.db.session import build_engine, build_session_factory
 from tests.databases import POOLER, execute
 from tests.waiting import until
@@ -108,6 +108,16 @@ async def test_other_errors_are_not_repeated(engine: AsyncEngine) -> None:
         await fetch_row(sessions, read_only(select(1 / (attempt * 0))), {})
     async with engine.connect() as connection:
         assert await connection.scalar(select(attempt)) == 2
+
+
+async def test_read_is_part_of_a_transaction_that_has_begun(engine: AsyncEngine) -> None:
+    async with build_session_factory(engine)() as session:
+        assert await fetch_rows(session, WORDS, {}) == [("stored",)]
+        assert not session.in_transaction()
+        await session.execute(insert(NOTES).values(word="new"))
+        assert await fetch_rows(session, WORDS, {}) == [("stored",), ("new",)]
+        await session.rollback()
+        assert await fetch_rows(session, WORDS, {}) == [("stored",)]
 
 
 @own_session
