@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Caller(NamedTuple):
-    """The user who sent a request, and their session, as the database had them at its begin."""
+    """The user who sent a request, and their session, as they were stored when it began."""
 
     session_id: UUID
     id: int

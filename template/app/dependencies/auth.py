@@ -61,6 +61,9 @@ async def get_current_user(
 ) -> Caller:
     """Return the caller.
 
+    It reads over a connection of its own. So a dependency that comes before it must not query: it
+    would hold one connection while it waits for another.
+
     Raises:
         UnauthorizedError: there is no valid token, or its session has ended.
     """

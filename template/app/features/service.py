@@ -62,7 +62,7 @@ def server(settings: HttpSettings, _workers: int) -> Iterator[Mapping[str, Any]]
     yield {
         "factory": True,
         "http": "app.server.protocol:HttpProtocol",
-        "lifespan": "on",  # by default, uvicorn would serve without what a failed start opens
+        "lifespan": "on",  # by default, an app whose middleware cannot be built is served
         "root_path": settings.root_path,
         "timeout_keep_alive": settings.keep_alive_timeout,
         "server_header": False,

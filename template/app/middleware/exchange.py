@@ -1,10 +1,13 @@
 """One pass for everything that sees every request."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.server.exchange import Exchange, Hook
+
+log = structlog.get_logger(__name__)
 
 
 class ExchangeMiddleware:
@@ -32,8 +35,7 @@ class ExchangeMiddleware:
             if kind == "http.response.body" and not message.get("more_body", False):
                 self._end_response(exchange)
 
-        for act in self._begin:
-            act(exchange)
+        _run(self._begin, exchange)
         try:
             await self.app(scope, receive, send_observed)
         except BaseException:
@@ -41,16 +43,21 @@ class ExchangeMiddleware:
             raise
         finally:
             self._end_response(exchange)  # unless it has ended before
-            for act in self._close:
-                act(exchange)
+            _run(self._close, exchange)
 
     def _start_response(self, exchange: Exchange, message: Message) -> None:
         exchange.status = message["status"]
         headers = message["headers"] = [*message["headers"], *exchange.headers]
-        for act in self._respond:
-            act(exchange, headers)
+        _run(self._respond, exchange, headers)
 
     def _end_response(self, exchange: Exchange) -> None:
         if exchange.stop():
-            for act in self._end:
-                act(exchange)
+            _run(self._end, exchange)
+
+
+def _run(acts: Iterable[Callable[..., None]], *given: object) -> None:
+    for act in acts:
+        try:
+            act(*given)
+        except Exception:
+            log.exception("hook_failed", hook=act.__qualname__)

@@ -141,11 +141,25 @@ class OptionalRedis:
     async def execute(self, *command: EncodableT) -> Any:
         """Return the response to a command, over the connection that all such commands share.
 
+        If the connection is lost, the command is sent once more, over another one.
+
         Raises:
             RedisAwayError: Redis did not do it.
             NoScriptError: Redis does not know the script.
         """
-        return await self._attempt(lambda: self._in_time(self._shared.send(*command)))
+        response = await self._attempt(lambda: self._execute(command))
+        if isinstance(response, exceptions.NoScriptError):
+            raise response
+        return response
+
+    async def _execute(self, command: tuple[EncodableT, ...]) -> Any:
+        try:
+            try:
+                return await self._in_time(self._shared.send(*command))
+            except exceptions.ConnectionError:  # all that were under way lose it at the same time
+                return await self._in_time(self._shared.send(*command))
+        except exceptions.NoScriptError as error:
+            return error  # Redis works
 
     async def _in_time(self, answer: asyncio.Future[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -170,12 +184,10 @@ class OptionalRedis:
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await self._breaker.call(call)
-        except exceptions.NoScriptError:
-            raise
         except exceptions.ResponseError as error:  # full, read-only, or no permission
             self._complain(error)
             if isinstance(error, REPLICA_ERRORS):
-                await self._shared.aclose()
+                self._shared.renew()
                 await drop_idle_connections(self.client)
             raise RedisAwayError from error
         except (exceptions.RedisError, OSError, CircuitOpenError) as error:

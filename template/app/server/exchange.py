@@ -1,6 +1,7 @@
 """What happens with every request and its response."""
 
 from time import perf_counter
+from typing import Any
 
 from starlette.types import Scope
 
@@ -13,7 +14,17 @@ Header = tuple[bytes, bytes]
 class Exchange:
     """A request and its response (RFC 9110, section 3.4), or the session of a web socket."""
 
-    __slots__ = ("_started", "failed", "headers", "is_quiet", "path", "scope", "seconds", "status")
+    __slots__ = (
+        "_started",
+        "failed",
+        "headers",
+        "is_quiet",
+        "kept",
+        "path",
+        "scope",
+        "seconds",
+        "status",
+    )
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -26,6 +37,8 @@ class Exchange:
         """The status of the response; 0 if none has started."""
         self.failed = False
         """Whether it ended by an exception."""
+        self.kept: dict[Hook, Any] = {}
+        """What hooks keep from the start to the close."""
         self.seconds = 0.0
         """How long it took until the end of the response, once it has ended."""
         self._started = perf_counter()
@@ -42,7 +55,7 @@ class Hook:
     """A part of the service that sees every exchange. It overrides what it needs.
 
     Hooks are cheaper than middleware, which wraps each request and each message of its response.
-    They must not raise. Web sockets have only a begin and a close.
+    An error in one is logged, and changes nothing else. Web sockets only begin and close.
     """
 
     def begin(self, exchange: Exchange) -> None:

@@ -72,7 +72,7 @@ class RedisSettings(ResilienceSettings):
     """Redis or Valkey, as redis://user:password@host:6379/0; rediss:// for TLS."""
 
     redis_max_connections: Annotated[int, Field(ge=1)] = 10
-    """Connections of each process, and one more for rate limits; a command waits for a free one."""
+    """Connections of each process, besides one for rate limits. A command waits for a free one."""
 
     redis_timeout: Annotated[float, Field(ge=0.001, le=60)] = 0.1
     """Seconds after which a request continues without Redis."""

@@ -21,9 +21,6 @@ with suppress_instrumentation():
 
 _IDS = RandomIdGenerator()
 
-_BEFORE = "trace.before"
-"""Where an exchange keeps the context that was there before it."""
-
 
 class TraceIds(Hook):
     """Bind the ids of the request's span to the log, and the request's id to the span.
@@ -48,12 +45,13 @@ class TraceIds(Hook):
             is_remote=False,
         )
         _bind(context)
-        scope[_BEFORE] = attach(set_span_in_context(NonRecordingSpan(context), _NOT_TRACED))
+        untraced = set_span_in_context(NonRecordingSpan(context), _NOT_TRACED)
+        exchange.kept[self] = attach(untraced)
 
     def close(self, exchange: Exchange) -> None:
         """Leave the request's context."""
-        if _BEFORE in exchange.scope:
-            detach(exchange.scope[_BEFORE])
+        if self in exchange.kept:
+            detach(exchange.kept[self])
 
 
 def _bind(context: SpanContext) -> None:

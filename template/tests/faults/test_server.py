@@ -73,12 +73,12 @@ def test_o3_only_the_proxys_word_counts(service: Service) -> None:
 
 
 def test_start_that_fails_ends_the_process(settings: Settings) -> None:
-    """It must not serve without what the start opens."""
+    """Also if it fails outside of the lifespan, in which case uvicorn serves by default."""
     program = f"""
-import app.features.service as service
-def fail():
+from app.middleware.head import HeadMiddleware
+def fail(self, app):
     raise LookupError
-service.read_revisions = fail
+HeadMiddleware.__init__ = fail
 {AS_IT_IS}
 """
     with serving(settings, program=program) as service:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
+from app.core.circuit_breaker import CircuitState
 from app.core.config import Settings
 from app.redis.client import OptionalRedis, RedisAwayError, build_redis
 from app.redis.shared_connection import SharedConnection
@@ -31,7 +32,7 @@ async def shared(redis: OptionalRedis) -> AsyncIterator[SharedConnection]:
     await shared.aclose()
 
 
-async def test_everybody_gets_the_own_response(shared: SharedConnection) -> None:
+async def test_each_caller_gets_its_own_response(shared: SharedConnection) -> None:
     """Over one connection: also before it is open, and those that Redis refuses."""
     for _ in range(2):
         first = [shared.send("ECHO", number) for number in range(50)]
@@ -56,6 +57,44 @@ async def test_caller_who_goes_closes_nothing(shared: SharedConnection, server: 
     server.go_on()
     assert await answer == b"next"
     assert await shared.send("CLIENT", "ID") == connection
+
+
+async def test_command_of_a_caller_who_has_gone_is_not_sent(shared: SharedConnection) -> None:
+    """The connection is not open yet: Redis would count a request that is counted elsewhere."""
+    for _ in range(5):
+        shared.send("INCR", "gone").cancel()
+    assert await shared.send("GET", "gone") is None
+
+
+async def test_argument_that_cannot_be_sent_disturbs_nobody(shared: SharedConnection) -> None:
+    for _ in range(2):  # before the connection is open, and afterwards
+        with pytest.raises(DataError):
+            shared.send("ECHO", object())  # type: ignore[arg-type]  # wrong on purpose
+        assert await shared.send("ECHO", "next") == b"next"
+
+
+async def test_lost_connection_is_no_failure_of_redis(redis: OptionalRedis) -> None:
+    """A proxy closes it, with more commands under way than the circuit breaker bears."""
+    await redis.execute("PING")
+    session = redis._shared._session
+    assert session
+    assert session._writer
+    commands = [asyncio.create_task(redis.execute("ECHO", number)) for number in range(20)]
+    await asyncio.sleep(0)
+    session._writer.transport.abort()
+    assert await asyncio.gather(*commands) == [b"%d" % number for number in range(20)]
+    assert session.lost
+    assert redis._breaker.state is CircuitState.CLOSED
+
+
+async def test_close_fails_those_who_wait(shared: SharedConnection) -> None:
+    """Also before anything was sent. Then no command is accepted any more."""
+    answer = shared.send("PING")
+    await shared.aclose()
+    with pytest.raises(RedisConnectionError):
+        await answer
+    with pytest.raises(RedisConnectionError):
+        shared.send("PING")
 
 
 async def test_server_that_dies_fails_those_who_wait(

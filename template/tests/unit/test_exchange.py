@@ -1,6 +1,7 @@
 """The pass that calls the hooks of all requests."""
 
 from collections.abc import Awaitable, Callable
+from io import StringIO
 
 import httpx2
 import pytest
@@ -111,3 +112,28 @@ async def test_web_socket_begins_and_closes() -> None:
     await app({"type": "websocket", "path": "/x", "headers": []}, receive, send)
     assert seen == ["a begins at /x", "a closes"]
     assert sent == [{"type": "websocket.accept"}]
+
+
+class Broken(Hook):
+    """Fails each time."""
+
+    def begin(self, _exchange: Exchange) -> None:
+        raise LookupError
+
+    def respond(self, _exchange: Exchange, _headers: list[Header]) -> None:
+        raise LookupError
+
+    def end(self, _exchange: Exchange) -> None:
+        raise LookupError
+
+    def close(self, _exchange: Exchange) -> None:
+        raise LookupError
+
+
+async def test_hook_that_fails_is_logged_and_changes_nothing(output: StringIO) -> None:
+    seen: list[str] = []
+    answer = await ask(ExchangeMiddleware(sending(START, END), [Broken(), Note("a", seen)]))
+    assert (answer.status_code, answer.text) == (201, "b")
+    assert [line.split()[1] for line in seen] == ["begins", "responds", "ends", "closes"]
+    for phase in ("begin", "respond", "end", "close"):
+        assert f"Broken.{phase}" in output.getvalue()
