@@ -49,6 +49,9 @@ DEVELOPMENT = ("dev/", "tests/")
 Conditions = dict[str, list[Condition]]
 """By distribution: where it is imported, or declared."""
 
+ADDED_BY_MAKE = re.compile(r'--with "([\w-]+)')
+"""What is installed for one command only."""
+
 
 def disagreements(modules: Modules) -> Iterator[str]:
     """Yield what is imported, but not declared, or the other way round, in some combination."""
@@ -86,6 +89,8 @@ def _imported(modules: Modules) -> tuple[Conditions, Conditions]:
     """Return what the service imports, and what its tests and tools do."""
     # Starlette comes with FastAPI, which is built on it and re-exports only part of it.
     foreign = sys.stdlib_module_names | modules.own | {"starlette"}
+    for _, makefile in modules.sources.renderings("Makefile"):
+        foreign |= set(ADDED_BY_MAKE.findall(makefile))
     found: tuple[Conditions, Conditions] = (defaultdict(list), defaultdict(list))
     for path, imports in modules.imports.items():
         for each, condition in imports.items():
