@@ -196,7 +196,8 @@ def check_life(manifests: Manifests) -> None:
     for name, path in {"startup": "/live", "liveness": "/live", "readiness": "/ready"}.items():
         probe = container[f"{name}Probe"]
         assert probe["httpGet"]["path"] == path, f"{name}Probe: must ask {path}"
-        assert f'@router.get("{path}")' in routes, f"{name}Probe: the service has no {path}"
+        is_routed = f'app.add_api_route("{path}",' in routes
+        assert is_routed, f"{name}Probe: the service has no {path}"
         assert probe["httpGet"]["port"] in ports_of(deployment), f"{name}Probe: no such port"
         assert 1 <= probe["timeoutSeconds"] <= probe["periodSeconds"], f"{name}Probe: timeout"
     drain = float(manifests.of("ConfigMap")["data"].get("DRAIN_SECONDS", DRAIN_SECONDS))
