@@ -12,18 +12,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from dev.bench.floor_database import Session
+from dev.bench.floor_database import Base, Session
 
 SECRET = os.environ["JWT_SECRET_KEY"]
 
 router = APIRouter()
 hasher = PasswordHasher()  # a hash has its own parameters, those of the service
-
-
-class Base(DeclarativeBase):
-    """The base of the model."""
 
 
 class User(Base):

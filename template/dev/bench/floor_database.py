@@ -1,4 +1,4 @@
-"""The floor's database sessions."""
+"""The floor's database: sessions, and the base of its models."""
 
 import os
 from collections.abc import AsyncGenerator
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
 
 from app.settings.database_url import parse_database_url
 
@@ -14,6 +15,10 @@ _engine = create_async_engine(
     parse_database_url(os.environ["DATABASE_URL"]), pool_size=32, max_overflow=0
 )
 _sessions = async_sessionmaker(_engine, expire_on_commit=False)
+
+
+class Base(DeclarativeBase):
+    """The base of all models."""
 
 
 async def get_session() -> AsyncGenerator[AsyncSession]:

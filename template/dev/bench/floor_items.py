@@ -7,15 +7,11 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from dev.bench.floor_database import Session
+from dev.bench.floor_database import Base, Session
 
 router = APIRouter(prefix="/items")
-
-
-class Base(DeclarativeBase):
-    """The base of the model."""
 
 
 class Item(Base):

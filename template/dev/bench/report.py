@@ -101,6 +101,7 @@ def write_plot(rows: Sequence[Row], path: Path) -> None:
     drawn = axes.barh([row.name for row in rows], [row.throughput for row in rows])
     axes.bar_label(drawn, fmt="%.2f", padding=4)
     axes.axvline(1, color="black", linewidth=1, linestyle="--")
+    axes.margins(x=0.1)  # room for the labels
     axes.invert_yaxis()
     axes.set_xlabel("Requests per second, divided by those of a bare FastAPI app")
     figure.savefig(path, dpi=150)
