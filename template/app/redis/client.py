@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -196,23 +197,20 @@ class OptionalRedis:
     async def _bounded(self, command: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(command())
         self._commands.add(task)
-        task.add_done_callback(self._forget)
-        for _ in range(PATIENCE):
-            started = time.monotonic()
-            done, _pending = await asyncio.wait({task}, timeout=self._timeout)
-            if done:
-                break
-            if time.monotonic() - started < 1.1 * self._timeout:
-                break  # Redis is late; otherwise, the event loop was
-        if task.done() and not task.cancelled():
-            return task.result()
-        # It continues until its own timeout: cancelling it would close its connection.
-        raise TimeoutError
+        # A late one continues until its own timeout: cancelling it would close its connection.
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        task.add_done_callback(partial(self._hand_over, answer))
+        return await self._in_time(answer)
 
-    def _forget(self, command: asyncio.Future[Any]) -> None:
+    def _hand_over(self, answer: asyncio.Future[T], command: asyncio.Future[T]) -> None:
         self._commands.discard(command)
-        if not command.cancelled():
-            command.exception()  # retrieved: its caller may have gone
+        failure = TimeoutError() if command.cancelled() else command.exception()
+        if answer.done():
+            return  # its caller has gone
+        if failure is not None:
+            answer.set_exception(failure)
+        else:
+            answer.set_result(command.result())
 
     def _complain(self, error: exceptions.ResponseError) -> None:
         now = time.monotonic()

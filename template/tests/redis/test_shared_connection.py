@@ -1,6 +1,7 @@
 """F1: one connection for many callers, and what they notice of a fault."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -85,6 +86,21 @@ async def test_lost_connection_is_no_failure_of_redis(redis: OptionalRedis) -> N
     assert await asyncio.gather(*commands) == [b"%d" % number for number in range(20)]
     assert session.lost
     assert redis._breaker.state is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("late_by", "patience", "waits"), [(0, 3, False), (60, 3, True), (60, 1, False)]
+)
+async def test_busy_event_loop_is_no_failure_of_redis(
+    redis: OptionalRedis, late_by: float, patience: int, waits: bool
+) -> None:
+    """A timer that fires late says nothing about Redis: the use gets more time, but not always."""
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    redis._give_up(answer, time.monotonic() - late_by, patience)
+    assert answer.done() != waits
+    if answer.done():
+        with pytest.raises(TimeoutError):
+            await answer
 
 
 async def test_close_fails_those_who_wait(shared: SharedConnection) -> None:
