@@ -34,6 +34,7 @@ from app.db.reads import fetch_rows, read_only
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.ordering import counting, ordering, sorted_ids
+from app.schemas.user import UserRead
 from app.server.address import Network
 from app.utils.exceptions import ConflictError
 
@@ -145,16 +146,7 @@ class UserRepository:
         return await fetch_rows(self._session, statement, values)
 
 
-_SHOWN = (
-    User.id,
-    User.email,
-    User.username,
-    User.full_name,
-    User.role,
-    User.is_active,
-    User.created_at,
-    User.updated_at,
-)
+_SHOWN = tuple(getattr(User, name) for name in UserRead.model_fields)
 
 
 # The statements of the list are built once for each combination of filters.
