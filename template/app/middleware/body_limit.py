@@ -7,7 +7,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.server.headers import header
 from app.server.json_size import holds_more_values
-from app.server.paths import route_path
 from app.server.problems import problem_response
 
 
@@ -35,7 +34,7 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             return self.app(scope, receive, send)
 
-        limit = self._limit(scope)
+        limit = self._limit(scope["exchange"].path)
         announced = header(scope, b"content-length")
         if announced.isdecimal() and int(announced[:19]) > limit:
             return problem_response(scope, 413)(scope, receive, send)
@@ -59,8 +58,7 @@ class BodyLimitMiddleware:
 
         return self.app(scope, receive_within_limits, send)
 
-    def _limit(self, scope: Scope) -> int:
-        path = route_path(scope)
+    def _limit(self, path: str) -> int:
         for prefix, limit in self._limits:
             if path.startswith(prefix):
                 return limit

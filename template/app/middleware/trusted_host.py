@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.server.paths import QUIET_PATHS, route_path
 from app.server.problems import problem_response
 
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
@@ -30,7 +29,7 @@ class TrustedHostMiddleware:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) > 1:
             fault = "This request has more than one Host header."
-        elif route_path(scope) in QUIET_PATHS or self._is_ours(hosts):
+        elif scope["exchange"].is_quiet or self._is_ours(hosts):
             return self.app(scope, receive, send)
         else:
             fault = "This service has another name."

@@ -17,6 +17,7 @@ class Exchange:
     __slots__ = (
         "_started",
         "failed",
+        "has_ended",
         "headers",
         "is_quiet",
         "kept",
@@ -39,14 +40,17 @@ class Exchange:
         """Whether it ended by an exception."""
         self.kept: dict[Hook, Any] = {}
         """What hooks keep from the start to the close."""
+        self.has_ended = scope["type"] != "http"
+        """Whether the response has ended. A web socket has none."""
         self.seconds = 0.0
         """How long it took until the end of the response, once it has ended."""
         self._started = perf_counter()
 
     def stop(self) -> bool:
-        """Take the time; return False if this was done before, or if there is no response."""
-        if self.seconds or self.scope["type"] != "http":
+        """End the response and take the time; return False if it had ended before."""
+        if self.has_ended:
             return False
+        self.has_ended = True
         self.seconds = perf_counter() - self._started
         return True
 
