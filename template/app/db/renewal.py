@@ -54,7 +54,7 @@ def check_idle_connections(engine: AsyncEngine) -> None:
         if idle_since is not None and monotonic() - idle_since > IDLE_SECONDS:
             try:
                 engine.dialect.do_ping(connection)
-            except Exception as error:  # whatever it is, the connection is of no use
+            except Exception as error:  # after any error, the connection cannot be used
                 raise InvalidatePoolError from error
 
     event.listen(engine.sync_engine, "checkin", check_in)

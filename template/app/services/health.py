@@ -47,7 +47,7 @@ class RecentOutcomes:
         return await _outcome(self.begin(name, check))
 
     def begin(self, name: str, check: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-        """Begin the check, unless one is under way or ended a moment ago; return its outcome."""
+        """Return the task of the check: a new one, or one that runs or ended a moment ago."""
         began_at, task = self._checks.get(name, (0.0, None))
         now = time.monotonic()
         if task is None or (task.done() and now - began_at >= REMEMBERED):

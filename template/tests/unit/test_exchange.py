@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.middleware.exchange import ExchangeMiddleware
 from app.server.exchange import Exchange, Header, Hook
+from tests.conftest import client_of
 
 START = {"type": "http.response.start", "status": 201, "headers": [(b"own", b"1")]}
 PART = {"type": "http.response.body", "body": b"a", "more_body": True}
@@ -51,8 +52,7 @@ def sending(*messages: Message, then: Callable[[], Awaitable[None]] | None = Non
 
 
 async def ask(app: ASGIApp) -> httpx2.Response:
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with client_of(app, {}) as client:
         return await client.get("/x")
 
 

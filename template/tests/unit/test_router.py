@@ -1,6 +1,5 @@
 """Routers that look at their routes only where they can fit."""
 
-import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -8,6 +7,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.api.router import Router
+from tests.conftest import client_of
 
 
 class CountedRoute(APIRoute):
@@ -34,8 +34,7 @@ def app_with(router: APIRouter, prefix: str = "") -> FastAPI:
 
 
 async def status(app: FastAPI, path: str, method: str = "GET") -> int:
-    transport = httpx2.ASGITransport(app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with client_of(app, {}) as client:
         return (await client.request(method, path)).status_code
 
 
