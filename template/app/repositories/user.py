@@ -30,7 +30,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.accounts.names import name_key
 from app.accounts.permissions import Role
-from app.db.reads import fetch_rows, read_only
+from app.db.fetch import fetch_rows
+from app.db.reads import read_only
 from app.models.user import User
 from app.models.user_session import UserSession
 from app.repositories.ordering import counting, ordering, sorted_ids

@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.accounts.caller import Caller
 from app.accounts.origin import Origin
-from app.db.reads import fetch_row, read_only
+from app.db.fetch import fetch_row
+from app.db.reads import read_only
 from app.models.user import UNUSABLE_HASH, User
 from app.models.user_session import UserSession
 
